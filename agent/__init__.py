@@ -1,0 +1,1 @@
+"""The command line, the run pipeline and the schedule: the one place that prints, exits, reads the clock."""

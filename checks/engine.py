@@ -1,0 +1,190 @@
+"""Judge one target against the promises, and remember what only time can tell.
+
+A pure function of its arguments: judging a stored bundle again gives the same findings.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from checks.catalogue import Entry, fact_of, parameters
+from checks.model import (
+    Clock,
+    Finding,
+    History,
+    Options,
+    Outcome,
+    Result,
+    Sealed,
+    Sighting,
+    Subject,
+    Target,
+    not_known,
+)
+from checks.text import say
+from collectors.evidence import Reason, TargetEvidence
+from collectors.facts import Known, Probe, Unknown, read_fact
+from config.codec import dec_hook
+
+FORGET_AFTER = timedelta(days=800)
+"""a state not seen for this long is dropped from the history"""
+WHOLE = Subject(kind="target", name="")
+"""the subject of a statement about the target as a whole"""
+
+
+class Rule(Sealed, frozen=True, kw_only=True):
+    """A promise's claim on one safeguard, with the numbers in force."""
+
+    promise: str
+    safeguard: str
+    options: dict[str, Any]
+
+
+class Case(Struct, frozen=True, kw_only=True):
+    """Everything that is known about one target when it is judged."""
+
+    target: Target
+    evidence: TargetEvidence
+    sources: Mapping[str, TargetEvidence]
+    """evidence of the sources, by the name of the probe that reads them"""
+    history: History
+    clock: Clock
+
+
+def judge_target(case: Case, rules: Iterable[Rule], entries: Mapping[str, Entry]) -> Iterator[Finding]:
+    """Judge every rule whose safeguard looks at this kind of target.
+
+    A fact that a check needs and that is not known makes one unknown finding per fact; a check that
+    says nothing makes one too. A fault inside a check is unknown(internal) for this target alone.
+    """
+    facts = _Facts(case)
+    for rule in rules:
+        entry = entries[rule.safeguard]
+        if entry.check.kind is not case.target.kind:
+            continue
+        outcomes = _outcomes(rule, entry, case, facts)
+        cited = tuple(sorted({facts.reference(probe) for probe in entry.probes}))
+        for outcome in outcomes:
+            yield Finding(
+                promise=rule.promise,
+                safeguard=rule.safeguard,
+                target=case.target.target,
+                subject=outcome.subject,
+                result=outcome.result,
+                reason=outcome.reason,
+                summary=outcome.summary,
+                expected=outcome.expected,
+                actual=outcome.actual,
+                advice=outcome.advice,
+                evidence=outcome.evidence or cited,
+            )
+
+
+def remember(case: Case, run: int, entries: Iterable[Entry]) -> History:
+    """Fold what this run saw into the history that the next run is given.
+
+    A safeguard whose facts are not known keeps its earlier sightings: not looking is not vanishing.
+    """
+    facts = _Facts(case)
+    now = case.clock.as_of
+    kept = {
+        key: sighting for key, sighting in case.history.seen.items() if now - sighting.last < FORGET_AFTER
+    }
+    for entry in entries:
+        watch = entry.check.watch
+        if watch is None or entry.check.kind is not case.target.kind:
+            continue
+        arguments, missing = _arguments(watch, entry, case, facts, {})
+        if missing:
+            prefix = f"{entry.check.id}:"
+            for key, sighting in kept.items():
+                if key.startswith(prefix) and sighting.last == case.history.as_of:
+                    kept[key] = Sighting(first=sighting.first, last=now)
+            continue
+        for name in watch(**arguments):
+            key = f"{entry.check.id}:{name}"
+            earlier = kept.get(key)
+            unbroken = earlier is not None and earlier.last in (case.history.as_of, now)
+            kept[key] = Sighting(first=earlier.first if earlier and unbroken else now, last=now)
+    return History(target=case.target.target, run=run, as_of=now, seen=dict(sorted(kept.items())))
+
+
+class _Facts:
+    """Parse each section once, however many checks ask."""
+
+    def __init__(self, case: Case) -> None:
+        self._case = case
+        self._read: dict[str, Known[Any] | Unknown] = {}
+
+    def get(self, probe: Probe[Any]) -> Known[Any] | Unknown:
+        if probe.name not in self._read:
+            evidence = self._evidence(probe)
+            self._read[probe.name] = (
+                read_fact(probe, evidence)
+                if evidence is not None
+                else Unknown(reason=Reason.NO_SOURCE, evidence=probe.name, detail="not declared")
+            )
+        return self._read[probe.name]
+
+    def reference(self, probe: Probe[Any]) -> str:
+        evidence = self._evidence(probe)
+        return f"{evidence.target if evidence else probe.name}#{probe.name}"
+
+    def _evidence(self, probe: Probe[Any]) -> TargetEvidence | None:
+        if probe.kind is self._case.target.kind:
+            return self._case.evidence
+        return self._case.sources.get(probe.name)
+
+
+def _outcomes(rule: Rule, entry: Entry, case: Case, facts: _Facts) -> tuple[Outcome, ...]:
+    wanted = say("{title}", title=entry.page.title)
+    arguments, missing = _arguments(entry.check.judge, entry, case, facts, rule.options)
+    if missing:
+        return tuple(
+            not_known(WHOLE, fact.reason, wanted, detail=fact.detail, evidence=(fact.evidence,))
+            for fact in missing
+        )
+    try:
+        outcomes = tuple(entry.check.judge(**arguments))
+    except Exception as fault:  # noqa: BLE001 (one target's oddity must not hide the others)
+        return (not_known(WHOLE, Reason.INTERNAL, wanted, detail=type(fault).__name__),)
+    return outcomes or (not_known(WHOLE, Reason.NO_OBSERVATION, wanted),)
+
+
+def _arguments(
+    judge: Any, entry: Entry, case: Case, facts: _Facts, settings: dict[str, Any]
+) -> tuple[dict[str, Any], list[Unknown]]:
+    arguments: dict[str, Any] = {}
+    missing: list[Unknown] = []
+    for name, annotation in parameters(judge).items():
+        wanted = fact_of(annotation)
+        if wanted:
+            kind, needed = wanted
+            probe = next(probe for probe in entry.probes if probe.facts is kind)
+            fact = facts.get(probe)
+            if not needed:
+                arguments[name] = fact
+            elif isinstance(fact, Unknown):
+                missing.append(fact)
+            else:
+                arguments[name] = fact.value
+        elif annotation is Clock:
+            arguments[name] = case.clock
+        elif annotation is Target:
+            arguments[name] = case.target
+        elif annotation is History:
+            arguments[name] = case.history
+        elif isinstance(annotation, type) and issubclass(annotation, Options):
+            arguments[name] = msgspec.convert(settings, annotation, dec_hook=dec_hook)
+        else:
+            message = f"{entry.check.id}: nothing is known that fills {name}: {annotation!r}"
+            raise TypeError(message)
+    return arguments, missing
+
+
+def worst(results: Iterable[Result]) -> Result | None:
+    """The result that wins, or None when there is none."""
+    return min(results, key=lambda result: result.rank, default=None)

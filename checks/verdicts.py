@@ -1,0 +1,84 @@
+"""Judge a whole run and put the findings into their one order."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from msgspec import Struct
+
+from checks.catalogue import Entry
+from checks.engine import Case, Rule, judge_target, worst
+from checks.model import Finding, Result
+from collectors.evidence import Status
+
+
+class PromiseResult(Struct, frozen=True, kw_only=True):
+    """What became of one promise."""
+
+    promise: str
+    result: Result
+    counts: dict[Result, int]
+    obsolete: bool
+    """some finding carries advice: kept or not, the measure itself is out of date"""
+
+
+def sort_key(finding: Finding) -> tuple[str, ...]:
+    """The order of verdicts.jsonl: promise, safeguard, target, subject, then words."""
+    return (
+        finding.promise,
+        finding.safeguard,
+        finding.target,
+        finding.subject.kind,
+        finding.subject.name,
+        finding.result.value,
+        finding.summary.english(),
+    )
+
+
+def judge_all(
+    cases: Iterable[Case], rules: tuple[Rule, ...], entries: Mapping[str, Entry]
+) -> tuple[Finding, ...]:
+    """Judge every case; the order of the cases does not matter."""
+    findings = [finding for case in cases for finding in judge_target(case, rules, entries)]
+    return tuple(sorted(findings, key=sort_key))
+
+
+def by_promise(promises: Iterable[str], findings: Iterable[Finding]) -> tuple[PromiseResult, ...]:
+    """Roll findings up; a promise nothing spoke about could not be measured."""
+    grouped: dict[str, list[Finding]] = {promise: [] for promise in promises}
+    for finding in findings:
+        grouped[finding.promise].append(finding)
+    return tuple(
+        PromiseResult(
+            promise=promise,
+            result=_roll_up([finding.result for finding in group]),
+            counts={result: sum(finding.result is result for finding in group) for result in Result},
+            obsolete=any(finding.advice for finding in group),
+        )
+        for promise, group in grouped.items()
+    )
+
+
+def _roll_up(results: list[Result]) -> Result:
+    """Take the worst; a promise about which every answer was "not applicable" was not observed."""
+    result = worst(results)
+    return Result.UNKNOWN if result in (None, Result.NOT_APPLICABLE) else result
+
+
+def exit_status(promises: Sequence[PromiseResult], statuses: Iterable[Status], *, checks: int) -> int:
+    """Return 3 when anything could not be measured, 1 when anything failed, else 0 (design: exit codes).
+
+    No target, no promise and no check is an incomplete run, never a clean one.
+    """
+    results = {result for promise in promises for result, count in promise.counts.items() if count}
+    results |= {promise.result for promise in promises}
+    reached = list(statuses)
+    incomplete = (
+        not results
+        or not reached
+        or checks == 0
+        or Result.UNKNOWN in results
+        or any(status not in (Status.COLLECTED, Status.EXCLUDED) for status in reached)
+        or all(status is Status.EXCLUDED for status in reached)
+    )
+    if incomplete:
+        return 3
+    return 1 if Result.FAIL in results else 0

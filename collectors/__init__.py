@@ -1,0 +1,1 @@
+"""Asking: transports, host probes, sources, and the evidence and fact types they yield."""

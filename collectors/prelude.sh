@@ -1,0 +1,76 @@
+# shellcheck shell=sh
+# What every section may use. Sent first; nothing in it writes to the host, reads
+# standard input or keeps a here-document (some shells spool those to files).
+#
+# TK_B (boundary), TK_NAMES (checked log-in names) and TK_LOGS (checked log globs)
+# are set above this text by the auditor.
+
+export TK_B
+TK_UID=$(id -u)
+tk_count=0
+# The stream keeps descriptor 4, so a section cannot mix its errors into it.
+exec 4>&1
+
+tk_now() { read -r tk_up tk_rest </proc/uptime 2>/dev/null || tk_up=0; printf '%s' "$tk_up"; }
+
+# tk_part STATE NAME: what follows is a part of this section.
+tk_part() { printf '\n@%s part s=%s f=%s\n' "$TK_B" "$1" "$2"; }
+
+# tk_have TOOL
+tk_have() { command -v "$1" >/dev/null 2>&1; }
+
+# tk_within SECONDS COMMAND...: for whatever may block; 124 when time was up.
+if tk_have timeout; then
+  tk_within() { timeout "$@"; }
+else
+  tk_within() { shift; "$@"; }
+fi
+
+# tk_state PATH: read, denied, absent or special. An unreadable folder above means denied:
+# what cannot be looked at is not absent.
+tk_state() {
+  if [ -e "$1" ]; then
+    if [ -d "$1" ]; then
+      if [ -r "$1" ] && [ -x "$1" ]; then echo read; else echo denied; fi
+    elif [ -f "$1" ]; then
+      if [ -r "$1" ]; then echo read; else echo denied; fi
+    else
+      # A FIFO or a device would hang or flood whoever opens it.
+      echo special
+    fi
+    return
+  fi
+  if [ -h "$1" ]; then echo absent; return; fi
+  tk_dir=${1%/*}
+  while [ -n "$tk_dir" ] && [ ! -e "$tk_dir" ]; do tk_dir=${tk_dir%/*}; done
+  if [ -x "${tk_dir:-/}" ]; then echo absent; else echo denied; fi
+}
+
+# tk_file PATH [BYTES]: a whole small file as a part; denied and absent are said.
+tk_file() {
+  tk_is=$(tk_state "$1")
+  tk_part "$tk_is" "$1"
+  if [ "$tk_is" = read ] && [ -f "$1" ]; then head -c "${2:-65536}" <"$1"; fi
+}
+
+# tk_run NAME CAP: one section, framed, with its status, size and first error lines.
+tk_run() {
+  tk_count=$((tk_count + 1))
+  printf '\n@%s begin s=%s t=%s\n' "$TK_B" "$1" "$(tk_now)"
+  # 6 collects the tail, 7 the section's errors, 5 feeds the byte count.
+  tk_tail=$(
+    {
+      {
+        {
+          { ( "sec_$1" ) 4>&- 5>&- 6>&-; echo "rc=$?" >&6; } 2>&7 7>&- |
+            head -c "$(($2 + 1))" | tee /dev/fd/5 >&4
+        } 5>&1 | wc -c | { read -r tk_n; echo "n=$tk_n" >&6; }
+      } 7>&1 | head -c 4000 | tr -d '\000' | cut -c1-160 | sed -n '1,8s/^/!/p' >&6
+    } 6>&1
+  )
+  tk_rc=${tk_tail##*rc=}; tk_rc=${tk_rc%%[!0-9]*}
+  printf '\n@%s end s=%s t=%s' "$TK_B" "$1" "$(tk_now)"
+  printf '%s\n' "$tk_tail" | sed -n 's/^\(rc=[0-9]*\)$/ \1/p;s/^\(n=[0-9]*\)$/ \1/p' | tr -d '\n'
+  printf '\n'
+  printf '%s\n' "$tk_tail" | sed -n '/^!/p'
+}

@@ -1,0 +1,1 @@
+"""Questions to a host: `NAME.sh`, a section of the one script, beside `NAME.py`, its reader."""

@@ -1,0 +1,17 @@
+# shellcheck shell=sh
+# What system this is, and since when it exists.
+sec_platform() {
+  tk_file /etc/os-release 8192
+  tk_part read kernel
+  uname -srvm
+  tk_file /proc/version 1024
+  tk_part read birth
+  # The oldest of these is as old as the installation: none is touched by daily work.
+  for tk_f in /etc/machine-id /var/log/installer /etc/hostname /lost+found /etc/ssh/ssh_host_ed25519_key.pub \
+    /etc/ssh/ssh_host_rsa_key.pub /var/lib/dpkg/info/base-files.list /var/lib/dpkg/info/base-passwd.list; do
+    [ -e "$tk_f" ] && stat -c '%Y %n' "$tk_f"
+  done
+  tk_part read uptime
+  cat /proc/uptime
+  return 0
+}

@@ -1,0 +1,1 @@
+"""Sources beside the hosts: the roster, mail journals."""

@@ -1,0 +1,1 @@
+"""What the company declares: models and loader; opens no connection."""

@@ -1,0 +1,199 @@
+"""What a company declares: site, promises, inventory, roster, mail journals, schedule.
+
+The shapes of `tenken.toml`. `config.load` reads them; nothing here opens a file.
+"""
+
+from datetime import date
+from enum import StrEnum
+from typing import Annotated, Any
+
+from msgspec import Meta, Struct
+
+from config.duration import Duration
+
+TargetId = Annotated[
+    str,
+    Meta(
+        pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$",
+        description="name of a target: a file name in the bundle",
+        examples=["web-01"],
+    ),
+]
+LoginName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._@$-]{0,255}$")]
+Slug = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$", max_length=64)]
+
+
+class Strict(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of every declared thing: frozen, and an unknown key is an error."""
+
+
+class Site(Strict, frozen=True, kw_only=True):
+    """`[site]`: whose inspection this is."""
+
+    id: Slug
+    """short name, part of every bundle's file name"""
+    name: str
+    """the company's name as the report prints it"""
+    timezone: str = "UTC"
+    """IANA zone in which days and deadlines are meant, such as Asia/Tokyo"""
+    languages: tuple[str, ...] = ("en",)
+    """languages of the report, first one first"""
+
+
+class PromiseSource(Strict, frozen=True, kw_only=True):
+    """Where the company published a promise."""
+
+    document: str
+    section: str = ""
+    sha256: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")] | None = None
+
+
+class Promise(Strict, frozen=True, kw_only=True):
+    """`[[promise]]`: a sentence of the policy, what proves it, and the numbers it was turned into."""
+
+    id: Slug
+    text: Annotated[str, Meta(min_length=1, max_length=2_000)]
+    source: PromiseSource
+    proves: Annotated[tuple[Slug, ...], Meta(min_length=1)]
+    """ids of the safeguards that prove it"""
+    decided_by: str = ""
+    """who turned the words into numbers; written under `[promise.set]`"""
+    decided_on: date | None = None
+    set: dict[str, Any] = {}
+    """settings of the safeguards named in `proves`"""
+
+
+class TransportKind(StrEnum):
+    """How a host is reached."""
+
+    SSH = "ssh"
+    LOCAL = "local"
+
+
+class Privilege(StrEnum):
+    """What the audit account may do on a host; declared, never tried out."""
+
+    NONE = "none"
+    """as the login user; when that user is root, everything"""
+    SUDO = "sudo"
+    """`sudo -n /bin/sh -s`"""
+
+
+class Host(Strict, frozen=True, kw_only=True):
+    """`[[host]]`: a machine to inspect."""
+
+    name: TargetId
+    transport: TransportKind = TransportKind.SSH
+    address: str = ""
+    """DNS name or IP address; the name when empty"""
+    port: Annotated[int, Meta(ge=1, le=65_535)] = 22
+    user: LoginName = "tenken"
+    """the audit account"""
+    identity: str = ""
+    """private key file; the one of `[ssh]` when empty"""
+    privilege: Privilege = Privilege.NONE
+    groups: tuple[Slug, ...] = ()
+    excluded: str = ""
+    """reason for leaving it out; it stays in the population"""
+
+    @property
+    def where(self) -> str:
+        """The address to connect to."""
+        return self.address or self.name
+
+
+class Ssh(Strict, frozen=True, kw_only=True):
+    """`[ssh]`: what all SSH hosts share."""
+
+    identity: str = ""
+    known_hosts: str = "known_hosts"
+    """pinned host keys, relative to the configuration's folder"""
+    connect_timeout: Duration = Duration("10s")
+    host_timeout: Duration = Duration("2m")
+    """the whole of one host: connect, log in, probe, answer"""
+    jobs: Annotated[int, Meta(ge=1, le=256)] = 32
+    """hosts under way at once"""
+
+
+class ServiceAccount(Strict, frozen=True, kw_only=True):
+    """`[[account]]`: an account that belongs to no single person."""
+
+    name: LoginName
+    owner: str
+    """who answers for it: an office, not a guess"""
+    reason: str
+    review_by: date | None = None
+    hosts: tuple[str, ...] = ("*",)
+    """shell-style patterns of host names"""
+
+
+class RosterColumns(Strict, frozen=True, kw_only=True):
+    """Header names of the roster; common Japanese and English ones are known without it."""
+
+    person: str = ""
+    account: str = ""
+    left_on: str = ""
+    transferred_on: str = ""
+
+
+class Roster(Strict, frozen=True, kw_only=True):
+    """`[roster]`: the HR list that accounts are joined with."""
+
+    path: str
+    encoding: str = ""
+    """needed only when the file is neither UTF-8 nor CP932"""
+    max_age: Duration = Duration("35d")
+    columns: RosterColumns = RosterColumns()
+
+
+class MailKind(StrEnum):
+    """Storage format of a mail journal."""
+
+    MAILDIR = "maildir"
+    MBOX = "mbox"
+
+
+class MailJournal(Strict, frozen=True, kw_only=True):
+    """`[[mail]]`: a journal of sent mail."""
+
+    name: TargetId
+    kind: MailKind
+    path: str
+    own_domains: Annotated[tuple[str, ...], Meta(min_length=1)]
+    """recipients in other domains are outside the company"""
+    since: Duration = Duration("31d")
+    """messages received earlier than this before the run are counted, not judged"""
+
+
+class Schedule(Strict, frozen=True, kw_only=True):
+    """`[schedule]`: how often the self-inspection is promised."""
+
+    every: Duration = Duration("24h")
+    at: Annotated[str, Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")] = "02:00"
+    """local time of the first slot of a day, in the site's zone"""
+    grace: Duration = Duration("6h")
+    """a slot counts as missed only after this long"""
+
+
+class Paths(Strict, frozen=True, kw_only=True):
+    """`[paths]`: where the state lives, relative to the configuration's folder."""
+
+    state: str = "state"
+    """run log, bundles, history"""
+    key: str = "keys/seal"
+    """the machine's signing key"""
+    trust: str = "trust/trust-1.json"
+
+
+class Config(Strict, frozen=True, kw_only=True):
+    """The whole of a site's declaration."""
+
+    site: Site
+    promise: tuple[Promise, ...] = ()
+    host: tuple[Host, ...] = ()
+    account: tuple[ServiceAccount, ...] = ()
+    mail: tuple[MailJournal, ...] = ()
+    roster: Roster | None = None
+    ssh: Ssh = Ssh()
+    schedule: Schedule = Schedule()
+    paths: Paths = Paths()
