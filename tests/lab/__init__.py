@@ -1,0 +1,1 @@
+"""Real Debian test hosts in Linux namespaces: images, hosts, personas and the pytest fixtures for them."""

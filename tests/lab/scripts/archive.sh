@@ -1,0 +1,56 @@
+# An apt archive of the host's own: /srv/archive, published by /srv/archive/publish.
+# "quiet" has nothing newer than what is installed; "pending" has newer sudo and logrotate and an older cron.
+installed() { dpkg-query -W -f='${Version}' "$1"; }
+stanza() {
+    printf 'Package: %s\nVersion: %s\nArchitecture: %s\nMaintainer: Lab <lab@lab.test>\nDescription: lab\n' "$1" "$2" "$3"
+    printf 'Filename: pool/%s.deb\nSize: 1000\nSHA256: %064d\n\n' "$1" 0
+}
+
+arch=$(dpkg --print-architecture)
+mkdir -p /srv/archive/main /srv/archive/security
+dpkg-query -W -f='${Package} ${Version} ${Architecture}\n' |
+    while read -r name version its_arch; do stanza "$name" "$version" "$its_arch"; done > /srv/archive/main/quiet
+stanza openssh-server "$(installed openssh-server)" "$arch" > /srv/archive/security/quiet
+stanza cron "$(installed cron | sed 's/-/~lab-/')" "$arch" >> /srv/archive/security/quiet   # lower than installed
+stanza nginx 99-1 all >> /srv/archive/security/quiet                                        # not installed
+cp /srv/archive/security/quiet /srv/archive/security/pending
+stanza sudo "$(installed sudo)+lab1" "$arch" >> /srv/archive/security/pending
+stanza logrotate "$(installed logrotate)+lab1" "$arch" >> /srv/archive/security/pending
+
+export GNUPGHOME=/srv/archive/.gnupg
+install -d -m 700 "$GNUPGHOME"
+gpg --batch --quiet --passphrase '' --quick-generate-key 'Lab Archive <lab@lab.test>' ed25519 sign never
+gpg --batch --quiet --export > /usr/share/keyrings/lab-archive.gpg
+gpgconf --kill all
+{
+    echo 'deb [signed-by=/usr/share/keyrings/lab-archive.gpg] copy:/srv/archive/main bookworm main'
+    echo 'deb [signed-by=/usr/share/keyrings/lab-archive.gpg] copy:/srv/archive/security bookworm-security main'
+} > /etc/apt/sources.list
+
+cat > /srv/archive/publish <<'END'
+#!/bin/sh
+# publish quiet|pending [DATE]: offer that security pocket, dated DATE (as date -d reads it), and fetch it.
+set -eu
+which=$1
+dated=$(date -u -R -d "${2:-now}")
+export GNUPGHOME=/srv/archive/.gnupg
+offer() { # archive suite label packages
+    dist=/srv/archive/$1/dists/$2
+    index=main/binary-$(dpkg --print-architecture)/Packages
+    mkdir -p "$dist/${index%/*}"
+    cp "$4" "$dist/$index"
+    {
+        printf 'Origin: Debian\nLabel: %s\nSuite: oldstable%s\nVersion: 12\nCodename: %s\nDate: %s\n' \
+            "$3" "${2#bookworm}" "$2" "$dated"
+        printf 'Architectures: %s\nComponents: main\nSHA256:\n %s %s %s\n' "$(dpkg --print-architecture)" \
+            "$(sha256sum < "$dist/$index" | cut -d' ' -f1)" "$(stat -c %s "$dist/$index")" "$index"
+    } > "$dist/Release"
+    gpg --batch --quiet --yes --clearsign --digest-algo SHA256 -o "$dist/InRelease" "$dist/Release"
+}
+offer main bookworm Debian /srv/archive/main/quiet
+offer security bookworm-security Debian-Security "/srv/archive/security/$which"
+gpgconf --kill all
+rm -rf /var/lib/apt/lists/*
+apt-get -qq -o Acquire::Check-Date=false update
+END
+chmod 755 /srv/archive/publish

@@ -1,0 +1,105 @@
+# The good state every persona starts from: a Debian 12 host, installed two years ago, on which each promise is kept.
+# Runs once per lab session. Variables from outside: NOW TODAY KEY_* HASH GECOS LOG_TEXT.
+
+# --- helpers, also for the personas -------------------------------------------------------------------------------
+cat > /usr/local/sbin/lab-person <<'END'
+#!/bin/sh
+# lab-person LOGIN UID GECOS HASH DAYS: an account whose password was changed DAYS days ago, to be changed every 90.
+set -eu
+useradd --uid "$2" --user-group --create-home --shell /bin/bash --comment "$3" --password "$4" "$1"
+chage -d $(($(date +%s) / 86400 - $5)) -m 0 -M 90 -W 7 "$1"
+END
+cat > /usr/local/sbin/lab-key <<'END'
+#!/bin/sh
+# lab-key LOGIN < public key: let it log in.
+set -eu
+home=$(getent passwd "$1" | cut -d: -f6)
+install -d -m 700 -o "$1" -g "$1" "$home/.ssh"
+cat >> "$home/.ssh/authorized_keys"
+chown "$1:$1" "$home/.ssh/authorized_keys"
+chmod 600 "$home/.ssh/authorized_keys"
+END
+cat > /usr/local/sbin/lab-auth-log <<'END'
+#!/bin/sh
+# lab-auth-log DAYS EVERY: auth.log and its rotated files, from DAYS days ago until a minute ago, rotated each EVERY days.
+# Lines are rsyslog's traditional ones, without a year.
+set -eu
+cd /var/log
+perl -MPOSIX=strftime -e '
+    my ($days, $every, $text) = @ARGV;
+    my $now = time;
+    my $files = int(($days + $every - 1) / $every);
+    for my $n (0 .. $files - 1) {
+        my $end = $now - 60 - $n * $every * 86400;
+        my $start = $now - ($n + 1) * $every * 86400;
+        $start = $now - $days * 86400 if $start < $now - $days * 86400;
+        my $name = "auth.log" . ($n ? ".$n" : "");
+        open my $out, ">", $name or die;
+        for (my $t = $start; $t < $end; $t += 43200) {
+            my $stamp = strftime("%b %e %H:%M:%S", gmtime $t);
+            print $out "$stamp lab sshd[812]: Accepted publickey for suzuki from 10.77.0.9 port 50000 ssh2: $text\n";
+            print $out "$stamp lab CRON[813]: pam_unix(cron:session): session opened for user root(uid=0) by (uid=0)\n";
+        }
+        close $out;
+        utime $end, $end, $name;
+    }
+' "$1" "$2" "${3:-ED25519}"
+find . -maxdepth 1 -name 'auth.log.*' ! -name auth.log.1 -exec gzip -n {} +
+chown root:adm auth.log*
+chmod 640 auth.log*
+END
+chmod 755 /usr/local/sbin/lab-*
+
+# --- age: the host was installed two years ago ----------------------------------------------------------------------
+birth=@$((NOW - 730 * 86400))
+mkdir -p /var/log/installer
+echo 'Debian installer' > /var/log/installer/syslog
+head -c 16 /dev/urandom | od -An -tx1 | tr -d ' \n' > /etc/machine-id
+touch -d "$birth" /var/lib/dpkg/info/*.list /etc/machine-id /etc/hostname /var/log/installer/syslog /var/log/installer
+
+# --- accounts ---------------------------------------------------------------------------------------------------------
+sed -i -E 's/^(PASS_MAX_DAYS[[:space:]]+).*/\190/' /etc/login.defs
+lab-person sato 12001 "$GECOS-sato,Room 1,555-0101" "$HASH" 100
+usermod -e "$(date -u -d "@$((NOW - 60 * 86400))" +%F)" sato # closed on the leaving day, every way in
+lab-person suzuki 12002 "$GECOS-suzuki,Room 2,555-0102" "$HASH" 20
+echo "$KEY_suzuki" | lab-key suzuki
+
+# --- access logs: 420 days, kept for 60 weeks -------------------------------------------------------------------------
+lab-auth-log 420 7 "ED25519 $LOG_TEXT"
+cat > /etc/logrotate.d/rsyslog <<'END'
+/var/log/syslog
+/var/log/auth.log
+{
+	rotate 60
+	weekly
+	missingok
+	notifempty
+	compress
+	delaycompress
+	sharedscripts
+	postrotate
+		/usr/lib/rsyslog/rsyslog-rotate
+	endscript
+}
+END
+sed -i 's/rotate 1/rotate 15/' /etc/logrotate.d/wtmp /etc/logrotate.d/btmp
+{
+    echo 'logrotate state -- version 2'
+    for log in syslog auth.log wtmp btmp; do echo "\"/var/log/$log\" $(date -u -d "@$NOW" +%Y-%-m-%-d-3:0:0)"; done
+} > /var/lib/logrotate/status
+: > /var/log/syslog
+chown root:adm /var/log/syslog
+chmod 640 /var/log/syslog
+day=420
+while [ "$day" -ge 0 ]; do
+    stamp=$(date -u -d "@$((NOW - day * 86400))" +%FT%T,000000+00:00)
+    echo "[7] [00900] [ts/0] [suzuki  ] [pts/0       ] [10.77.0.9           ] [10.77.0.9      ] [$stamp]"
+    day=$((day - 30))
+done | utmpdump -r > /var/log/wtmp 2> /dev/null
+: > /var/log/btmp
+chown root:utmp /var/log/wtmp /var/log/btmp
+chmod 664 /var/log/wtmp
+chmod 660 /var/log/btmp
+
+# --- patches: a fresh security pocket with nothing to install ----------------------------------------------------------
+/srv/archive/publish quiet
