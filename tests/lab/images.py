@@ -178,7 +178,15 @@ def mount_images(name: str, folder: Path) -> str:
         where = folder / recipe.name
         if not where.is_mount():
             where.mkdir(parents=True, exist_ok=True)
-            image = str(image_path(recipe.name))
-            subprocess.run(["mount", "-t", "squashfs", "-o", "loop,ro", image, str(where)], check=True)
+            _loop_mount(image_path(recipe.name), where)
         lower.append(str(where))
     return ":".join(lower)
+
+
+def _loop_mount(image: Path, where: Path) -> None:
+    command = ["mount", "-t", "squashfs", "-o", "loop,ro", str(image), str(where)]
+    # mount(8) shares the loop device of a lab that runs beside this one; that one may end in the same moment.
+    for _ in range(4):
+        if subprocess.run(command, check=False, stderr=subprocess.DEVNULL).returncode == 0:
+            return
+    subprocess.run(command, check=True)

@@ -21,7 +21,7 @@ CANARIES = (
 )  # fmt: skip
 
 # Login name -> days since the person left, None for those who work here. A roster is made of this.
-# All have accounts on every prepared host but those whose persona adds them.
+# sato and suzuki have accounts on every host, the others only where a persona adds them.
 PEOPLE: dict[str, int | None] = {"sato": 60, "suzuki": None, "tanaka": 30, "yamada": None, "mori": None}
 
 # Accounts that are nobody's: root, Debian's system accounts (uid < 1000) and the audit login.
@@ -65,7 +65,7 @@ PREPARED = Prepared(
 )
 
 _LEAVER = f"""
-lab-person tanaka 12003 "{CANARY_GECOS}-tanaka,Room 3,555-0103" '{HASH_YESCRYPT}' 100
+lab-person tanaka 12003 "{CANARY_GECOS}-tanaka,Room 3,555-0103" '{HASH_YESCRYPT}' 40
 echo "$KEY_tanaka" | lab-key tanaka
 usermod -L tanaka
 echo '*/5 * * * * true {CANARY_CRONTAB}' | crontab -u tanaka -
@@ -96,6 +96,13 @@ PERSONAS: dict[str, Persona] = {
         rm -f /var/log/auth.log*
         lab-auth-log 21 7
         sed -i 's/rotate 60/rotate 4/' /etc/logrotate.d/rsyslog
+        """
+    ),
+    # Every promise kept, on a host installed as Debian 12: its log lines carry RFC 3339 time stamps.
+    "iso-logs": Persona(
+        script="""
+        rm -f /var/log/auth.log* /etc/rsyslog.d/00-traditional.conf
+        STAMP=%Y-%m-%dT%H:%M:%S.000000+00:00 lab-auth-log 420 7
         """
     ),
     # yamada: password never expires, changed 200 days ago. mori: changed 10 days ago, but an MD5 hash.

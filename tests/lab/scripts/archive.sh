@@ -1,21 +1,27 @@
+# shellcheck shell=sh
 # An apt archive of the host's own: /srv/archive, published by /srv/archive/publish.
 # "quiet" has nothing newer than what is installed; "pending" has newer sudo and logrotate and an older cron.
-installed() { dpkg-query -W -f='${Version}' "$1"; }
-stanza() {
-    printf 'Package: %s\nVersion: %s\nArchitecture: %s\nMaintainer: Lab <lab@lab.test>\nDescription: lab\n' "$1" "$2" "$3"
-    printf 'Filename: pool/%s.deb\nSize: 1000\nSHA256: %064d\n\n' "$1" 0
+offered() { # NAME [VERSION]: the installed package's own stanza, as an archive offers it (apt compares the fields)
+    dpkg-query -s "$1" | awk -v name="$1" -v version="${2-}" '
+        /^[^ ]/ { drop = /^(Status|Conffiles|Config-Version):/ }
+        /^Version:/ && version { $0 = "Version: " version }
+        !drop
+        END { printf "Filename: pool/%s.deb\nSize: 1000\nSHA256: %064d\n\n", name, 0 }'
 }
+installed() { dpkg-query -W -f='${Version}' "$1"; }
 
-arch=$(dpkg --print-architecture)
 mkdir -p /srv/archive/main /srv/archive/security
-dpkg-query -W -f='${Package} ${Version} ${Architecture}\n' |
-    while read -r name version its_arch; do stanza "$name" "$version" "$its_arch"; done > /srv/archive/main/quiet
-stanza openssh-server "$(installed openssh-server)" "$arch" > /srv/archive/security/quiet
-stanza cron "$(installed cron | sed 's/-/~lab-/')" "$arch" >> /srv/archive/security/quiet   # lower than installed
-stanza nginx 99-1 all >> /srv/archive/security/quiet                                        # not installed
-cp /srv/archive/security/quiet /srv/archive/security/pending
-stanza sudo "$(installed sudo)+lab1" "$arch" >> /srv/archive/security/pending
-stanza logrotate "$(installed logrotate)+lab1" "$arch" >> /srv/archive/security/pending
+dpkg-query -W -f='${binary:Package}\n' | while read -r name; do offered "${name%:*}"; done > /srv/archive/main/quiet
+{
+    offered openssh-server
+    offered cron "$(installed cron | sed 's/-/~lab-/')"               # lower than installed
+    offered cron 99:1-1 | sed 's/^Package: cron/Package: not-installed-here/'
+} > /srv/archive/security/quiet
+{
+    cat /srv/archive/security/quiet
+    offered sudo "$(installed sudo)+lab1"
+    offered logrotate "$(installed logrotate)+lab1"
+} > /srv/archive/security/pending
 
 export GNUPGHOME=/srv/archive/.gnupg
 install -d -m 700 "$GNUPGHOME"

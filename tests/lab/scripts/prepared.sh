@@ -1,3 +1,4 @@
+# shellcheck shell=sh disable=SC2154
 # The good state every persona starts from: a Debian 12 host, installed two years ago, on which each promise is kept.
 # Runs once per lab session. Variables from outside: NOW TODAY KEY_* HASH GECOS LOG_TEXT.
 
@@ -21,8 +22,8 @@ chmod 600 "$home/.ssh/authorized_keys"
 END
 cat > /usr/local/sbin/lab-auth-log <<'END'
 #!/bin/sh
-# lab-auth-log DAYS EVERY: auth.log and its rotated files, from DAYS days ago until a minute ago, rotated each EVERY days.
-# Lines are rsyslog's traditional ones, without a year.
+# lab-auth-log DAYS EVERY [TEXT]: auth.log and its rotated files, from DAYS days ago until a minute ago, rotated each
+# EVERY days. STAMP is the time stamp's strftime format; the default is rsyslog's traditional one, without a year.
 set -eu
 cd /var/log
 perl -MPOSIX=strftime -e '
@@ -36,7 +37,7 @@ perl -MPOSIX=strftime -e '
         my $name = "auth.log" . ($n ? ".$n" : "");
         open my $out, ">", $name or die;
         for (my $t = $start; $t < $end; $t += 43200) {
-            my $stamp = strftime("%b %e %H:%M:%S", gmtime $t);
+            my $stamp = strftime($ENV{STAMP} // "%b %e %H:%M:%S", gmtime $t);
             print $out "$stamp lab sshd[812]: Accepted publickey for suzuki from 10.77.0.9 port 50000 ssh2: $text\n";
             print $out "$stamp lab CRON[813]: pam_unix(cron:session): session opened for user root(uid=0) by (uid=0)\n";
         }
@@ -59,29 +60,14 @@ touch -d "$birth" /var/lib/dpkg/info/*.list /etc/machine-id /etc/hostname /var/l
 
 # --- accounts ---------------------------------------------------------------------------------------------------------
 sed -i -E 's/^(PASS_MAX_DAYS[[:space:]]+).*/\190/' /etc/login.defs
-lab-person sato 12001 "$GECOS-sato,Room 1,555-0101" "$HASH" 100
+lab-person sato 12001 "$GECOS-sato,Room 1,555-0101" "$HASH" 70
 usermod -e "$(date -u -d "@$((NOW - 60 * 86400))" +%F)" sato # closed on the leaving day, every way in
 lab-person suzuki 12002 "$GECOS-suzuki,Room 2,555-0102" "$HASH" 20
 echo "$KEY_suzuki" | lab-key suzuki
 
 # --- access logs: 420 days, kept for 60 weeks -------------------------------------------------------------------------
 lab-auth-log 420 7 "ED25519 $LOG_TEXT"
-cat > /etc/logrotate.d/rsyslog <<'END'
-/var/log/syslog
-/var/log/auth.log
-{
-	rotate 60
-	weekly
-	missingok
-	notifempty
-	compress
-	delaycompress
-	sharedscripts
-	postrotate
-		/usr/lib/rsyslog/rsyslog-rotate
-	endscript
-}
-END
+sed -i 's/rotate 4/rotate 60/' /etc/logrotate.d/rsyslog
 sed -i 's/rotate 1/rotate 15/' /etc/logrotate.d/wtmp /etc/logrotate.d/btmp
 {
     echo 'logrotate state -- version 2'
