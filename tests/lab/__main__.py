@@ -1,4 +1,4 @@
-"""Command line of the lab: build, run, shell. The other two steps are what run and build start inside namespaces."""
+"""Command line of the lab: build, run, shell. The two other steps are the inner halves of run and build."""
 
 import argparse
 import subprocess

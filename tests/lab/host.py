@@ -25,8 +25,8 @@ class HostFailedError(Exception):
 class Host:
     """One running host, or an address nobody answers at.
 
-    `login` is the account the auditor is given there, `key_path` its private key (the same key opens `tenken` and,
-    but for the persona `unprivileged`, `root`).
+    `login` is the account the auditor is given there, `key_path` its private key. The same key opens `tenken`
+    and, but for the persona `unprivileged`, `root`.
     """
 
     name: str
@@ -41,14 +41,15 @@ class Host:
     process: "subprocess.Popen[bytes] | None" = None
 
     def known_hosts_line(self) -> str:
-        """Return the line that pins this host; for `changed-key` it pins another key than the host presents."""
+        """Return the line that pins this host; for `changed-key` it pins a key the host does not have."""
         return f"{self.address} {self.host_key}"
 
     def sh(self, script: str, timeout_s: float = 60.0) -> subprocess.CompletedProcess[str]:
         """Run `script` as root inside the host, not over SSH: the ground truth. The status is not checked."""
         return subprocess.run(
             [*self.entry(), "/bin/sh", "-c", script],
-            capture_output=True, text=True, errors="replace", stdin=subprocess.DEVNULL, timeout=timeout_s, check=False,
+            capture_output=True, text=True, errors="replace", stdin=subprocess.DEVNULL,
+            timeout=timeout_s, check=False,
         )  # fmt: skip
 
     def entry(self) -> list[str]:
@@ -101,7 +102,7 @@ class Lab:
         }
 
     def make_key(self, name: str, comment: str) -> Path:
-        """Make an Ed25519 key pair and return the private key's path; the public one stands beside it (.pub)."""
+        """Make an Ed25519 key pair and return the private key's path; the public one is beside it (.pub)."""
         path = self.folder / f"key-{name}"
         subprocess.run(
             ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", comment, "-f", str(path)], check=True
@@ -170,7 +171,7 @@ class Lab:
         return "\n".join([*lines, "umask 022", self._variables()]) + "\n"
 
     def _variables(self) -> str:
-        """Return shell variables personas use: NOW, TODAY (days since 1970), KEY_<person> (public key lines)."""
+        """Return shell variables for personas: NOW, TODAY (days since 1970), KEY_<person> (public keys)."""
         now = int(time.time())
         keys = {
             f"KEY_{who}": path.with_suffix(".pub").read_text().strip()
@@ -188,8 +189,8 @@ class Lab:
             folder = self.folder / f"prepared-{persona.image}"
             folder.mkdir()
             host = Host(
-                name="prepared", persona="prepared", address="", login="", key_path=self.audit_key, host_key="",
-                folder=folder,
+                name="prepared", persona="prepared", address="", login="",
+                key_path=self.audit_key, host_key="", folder=folder,
             )  # fmt: skip
             recipe = Persona(script="", image=persona.image, prepared=False, init="true", daemons="")
             self._spawn(host, self._variables() + "\n" + PREPARED.script, recipe)

@@ -43,6 +43,7 @@ cd "$root"
 pivot_root . mnt
 cd /
 umount -l /mnt
+# shellcheck disable=SC2016
 exec env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root container=lab \
     LAB_INIT="$LAB_INIT" LAB_DAEMONS="$LAB_DAEMONS" sh -eu -c '
     sh -eu /proc/self/fd/9 < /dev/null

@@ -17,7 +17,7 @@ from tests.lab import mirror
 
 _HERE = Path(__file__).parent
 _BASE_PACKAGES = (
-    "openssh-server", "sudo", "procps", "iproute2", "netbase", "cron", "logrotate", "rsyslog", "passwd", "gzip",
+    "openssh-server", "sudo", "procps", "iproute2", "netbase", "cron", "logrotate", "rsyslog", "passwd",
 )  # fmt: skip
 
 
@@ -32,29 +32,24 @@ class Recipe:
     script: str = ""
 
 
-RECIPES = {
-    recipe.name: recipe
-    for recipe in (
+def _script(name: str) -> str:
+    return (_HERE / "scripts" / name).read_text()
+
+
+def _release(suite: str) -> tuple[Recipe, Recipe]:
+    """Return a Debian release as a base, and over it the layer all prepared personas stand on."""
+    return (
+        Recipe(name=suite, suite=suite, packages=_BASE_PACKAGES, script=_script("base.sh")),
         Recipe(
-            name="bookworm",
-            suite="bookworm",
-            packages=_BASE_PACKAGES,
-            script=(_HERE / "scripts/base.sh").read_text(),
-        ),
-        Recipe(
-            name="trixie",
-            suite="trixie",
-            packages=_BASE_PACKAGES,
-            script=(_HERE / "scripts/base.sh").read_text(),
-        ),
-        Recipe(
-            name="archive",
-            below="bookworm",
+            name=f"{suite}-archive",
+            below=suite,
             packages=("gpg", "gpg-agent"),
-            script=(_HERE / "scripts/archive.sh").read_text(),
+            script=_script("archive.sh"),
         ),
     )
-}
+
+
+RECIPES = {recipe.name: recipe for recipe in (*_release("bookworm"), *_release("trixie"))}
 
 
 def cache_folder() -> Path:
@@ -151,7 +146,8 @@ def _install(recipe: Recipe, root: Path) -> str:
     (run / "sources.list").write_text("\n".join(mirror.sources_for(suite)) + "\n")
     (run / "apt.conf").write_text(
         "".join(f"{option};\n" for option in mirror.apt_options())
-        + 'Dir::Etc::SourceList "/run/sources.list"; Dir::Etc::SourceParts "-"; Dir::State::Lists "/run/lists";\n'
+        + 'Dir::Etc::SourceList "/run/sources.list"; Dir::Etc::SourceParts "-";\n'
+        + 'Dir::State::Lists "/run/lists";\n'
         + 'Dir::Cache "/run/cache"; Dir::Log "/run/log"; APT::Install-Recommends "false";\n'
     )
     for folder in ("lists/partial", "cache/archives/partial", "log"):
@@ -162,7 +158,8 @@ def _install(recipe: Recipe, root: Path) -> str:
     return (
         "export APT_CONFIG=/run/apt.conf DEBIAN_FRONTEND=noninteractive\n"
         "apt-get -qq update </dev/null\n"
-        f"apt-get -qq -y install {packages} </dev/null >/run/log/out 2>&1 || {{ cat /run/log/out >&2; exit 1; }}\n"
+        f"apt-get -qq -y install {packages} </dev/null >/run/log/out 2>&1 ||"
+        " { cat /run/log/out >&2; exit 1; }\n"
         f"rm -f /var/log/dpkg.log /var/log/alternatives.log\nunset APT_CONFIG\n{recipe.script}"
     )
 

@@ -64,7 +64,7 @@ def sources_for(suite: str, sources: list[Source] | None = None) -> list[str]:
 
 
 def apt_options() -> list[str]:
-    """Return this machine's apt settings an image build needs too: proxies, and tolerance for dated mirrors."""
+    """Return the apt settings of this machine that a build needs too: proxies, patience with old mirrors."""
     dump = subprocess.run(["apt-config", "dump"], check=True, capture_output=True, text=True).stdout
     return [line.rstrip(";") for line in dump.splitlines() if _KEPT_OPTIONS.match(line)]
 

@@ -1,7 +1,7 @@
 """The lab's outer walls: namespaces that hold every process, mount and network device a test makes.
 
-`enter` replaces this process by `unshare`, whose only child is the reaper below, PID 1 of the lab. When either is
-killed, the kernel kills everything inside and drops mounts, loop devices and network devices with the namespaces.
+`enter` replaces this process by `unshare`, whose only child is the reaper below, PID 1 of the lab. When
+either is killed, the kernel kills everything inside and drops mounts, loop and network devices with it.
 """
 
 import os
@@ -31,7 +31,7 @@ def enter(command: Sequence[str]) -> None:
 
 
 def build(names: Sequence[str]) -> int:
-    """Build images in a mount and pid namespace of their own (with the machine's network); return the status."""
+    """Build images in own mount and pid namespaces, with the machine's network; return the status."""
     require_root()
     flags = ["--mount", "--pid", "--mount-proc"]
     return subprocess.run(

@@ -1,24 +1,36 @@
 """Who lives in the lab: one entry per kind of host, plus the people and canaries tests ask about.
 
-Every host starts from the prepared state (scripts/prepared.sh): all promises are kept. A persona's script then
-breaks what the persona is named after and nothing else. It runs as root inside the host before any daemon starts.
-Its variables: NOW (seconds), TODAY (days since 1970), KEY_<login> (a public key line); its helpers: see prepared.sh.
+Every host starts from the prepared state (scripts/prepared.sh): all promises are kept. A persona's script
+then breaks what the persona is named after and nothing else. It runs as root inside the host before any
+daemon starts. Its variables: NOW (seconds), TODAY (days since 1970), KEY_<login> (a public key line); its
+helpers are in scripts/prepared.sh.
 """
 
 from dataclasses import dataclass
 from pathlib import Path
 
-# Texts that must never leave a host, to grep all outputs for. Key blobs are made per session: Lab.person_keys.
+# Texts that must never leave a host, to grep all outputs for. Key blobs are per session: Lab.person_keys.
 CANARY_GECOS = "CANARY-GECOS"
 CANARY_KEY_COMMENT = "CANARY-KEY-COMMENT"
 CANARY_PROCESS = "CANARY-PROCESS-ARGUMENT"
 CANARY_CRONTAB = "CANARY-CRONTAB-COMMAND"
 CANARY_LOG_TEXT = "CANARY-LOG-TEXT"
-HASH_YESCRYPT = "$y$j9T$CANARYtenken0labsalt01$wG7LRlgXvUF.GrH13tdB.1xen8XypEZuGrn/g0qleqB"
-HASH_MD5 = "$1$CANARYlb$Q0WbzDVW95f5KiAlZt0br0"
+# One hash each: two accounts with the same salt and hash would be a finding. All yescrypt, but mori: MD5.
+HASHES = {
+    "sato": "$y$j9T$CANARYsatoxx0labsalt01$bPqqb05eyigQgII56JHg6AnHBPZaa1SmvQ0ZV6eQt73",
+    "suzuki": "$y$j9T$CANARYlab0suzuki$9tJ5edOaxO8VrQKCgnCBgiTimiVXyn3JHtfmSr91/m3",
+    "tanaka": "$y$j9T$CANARYlab0tanaka$i78KLhKqQWLr5U1tkH7BLG4h9psVHOkMhLkI9G4n2p5",
+    "yamada": "$y$j9T$CANARYlab0yamada$2/GoCoOf3vOHufrfRHmpiP7LEjX1VQcYQ93Pu0h.bfA",
+    "mori": "$1$CANARYlb$/mfUIXf9mjR.4Um5cqPmF.",
+}
 CANARIES = (
-    CANARY_GECOS, CANARY_KEY_COMMENT, CANARY_PROCESS, CANARY_CRONTAB, CANARY_LOG_TEXT, HASH_YESCRYPT, HASH_MD5,
-)  # fmt: skip
+    CANARY_GECOS,
+    CANARY_KEY_COMMENT,
+    CANARY_PROCESS,
+    CANARY_CRONTAB,
+    CANARY_LOG_TEXT,
+    *HASHES.values(),
+)
 
 # Login name -> days since the person left, None for those who work here. A roster is made of this.
 # sato and suzuki have accounts on every host, the others only where a persona adds them.
@@ -40,14 +52,13 @@ class Prepared:
 class Persona:
     """One kind of host.
 
-    `image` names a recipe of images.py; `login` is the account the auditor is given; `init` replaces sshd as PID 1;
-    `ready` is the sign of life start() waits for: an SSH "banner", an open "port", or PID 1's program name.
-    `exists` false means an address only; with `black_hole` packets to it vanish instead of being answered with
-    "no route".
+    `image` names a recipe of images.py; `login` is the account the auditor is given; `init` replaces sshd as
+    PID 1; `ready` is the sign of life start() waits for: an SSH "banner", an open "port", or PID 1's program
+    name. `exists` false means an address only; with `black_hole` packets to it vanish, else nobody has it.
     """
 
     script: str = ""
-    image: str = "archive"
+    image: str = "bookworm-archive"
     prepared: bool = True
     login: str = "root"
     init: str = ""
@@ -59,17 +70,19 @@ class Persona:
 
 
 PREPARED = Prepared(
-    script=f"HASH={HASH_YESCRYPT!r} GECOS={CANARY_GECOS} LOG_TEXT={CANARY_LOG_TEXT}\n".replace('"', "'")
+    script=f"GECOS={CANARY_GECOS} LOG_TEXT={CANARY_LOG_TEXT}\n"
+    f"HASH_sato='{HASHES['sato']}' HASH_suzuki='{HASHES['suzuki']}'\n"
     + (Path(__file__).parent / "scripts/prepared.sh").read_text(),
     key_comments={who: f"{CANARY_KEY_COMMENT}-{who}" for who in PEOPLE},
 )
 
 _LEAVER = f"""
-lab-person tanaka 12003 "{CANARY_GECOS}-tanaka,Room 3,555-0103" '{HASH_YESCRYPT}' 40
+lab-person tanaka 12003 "{CANARY_GECOS}-tanaka,Room 3,555-0103" '{HASHES["tanaka"]}' 40
 echo "$KEY_tanaka" | lab-key tanaka
 usermod -L tanaka
 echo '*/5 * * * * true {CANARY_CRONTAB}' | crontab -u tanaka -
-setpriv --reuid=12003 --regid=12003 --clear-groups sh -c 'while sleep 3600; do :; done' {CANARY_PROCESS} >/dev/null 2>&1 &
+setpriv --reuid=12003 --regid=12003 --clear-groups \\
+    sh -c 'while sleep 3600; do :; done' {CANARY_PROCESS} >/dev/null 2>&1 &
 """
 
 
@@ -77,7 +90,7 @@ def _forced(command: str) -> str:
     """Return script text that answers every log-in with `command` whatever was asked."""
     return (
         f"cat > /usr/local/sbin/forced <<'END'\n#!/bin/sh\n{command}\nEND\nchmod 755 /usr/local/sbin/forced\n"
-        + ("echo 'ForceCommand /usr/local/sbin/forced' > /etc/ssh/sshd_config.d/forced.conf\n")
+        "echo 'ForceCommand /usr/local/sbin/forced' > /etc/ssh/sshd_config.d/forced.conf\n"
     )
 
 
@@ -88,7 +101,7 @@ PERSONAS: dict[str, Persona] = {
     "leaver": Persona(script=_LEAVER),
     # The same host, seen by an auditor without privilege.
     "unprivileged": Persona(script=_LEAVER, login=AUDIT_LOGIN),
-    # Security updates for sudo and logrotate wait, logrotate is on hold; the offered cron is older than installed.
+    # Security updates for sudo and logrotate wait, logrotate on hold; cron is offered older than installed.
     "pending": Persona(script="/srv/archive/publish pending\napt-mark -qq hold logrotate\n"),
     # Two years old, but the access log reaches back 21 days only.
     "short-logs": Persona(
@@ -105,15 +118,17 @@ PERSONAS: dict[str, Persona] = {
         STAMP=%Y-%m-%dT%H:%M:%S.000000+00:00 lab-auth-log 420 7
         """
     ),
+    # Every promise kept, on Debian 13.
+    "debian-13": Persona(image="trixie-archive"),
     # yamada: password never expires, changed 200 days ago. mori: changed 10 days ago, but an MD5 hash.
     "old-password": Persona(
         script=f"""
-        lab-person yamada 12004 "{CANARY_GECOS}-yamada,Room 4,555-0104" '{HASH_YESCRYPT}' 200
+        lab-person yamada 12004 "{CANARY_GECOS}-yamada,Room 4,555-0104" '{HASHES["yamada"]}' 200
         chage -M 99999 yamada
-        lab-person mori 12005 "{CANARY_GECOS}-mori,Room 5,555-0105" '{HASH_MD5}' 10
+        lab-person mori 12005 "{CANARY_GECOS}-mori,Room 5,555-0105" '{HASHES["mori"]}' 10
         """
     ),
-    # Nobody has this address / packets to it vanish / a host without sshd / another host key than the pinned one.
+    # Nobody has this address / packets to it vanish / no sshd there / another host key than is pinned.
     "unreachable": Persona(exists=False),
     "black-hole": Persona(exists=False, black_hole=True),
     "refused": Persona(init="sleep infinity", ready="sleep"),
@@ -121,14 +136,14 @@ PERSONAS: dict[str, Persona] = {
     # The port accepts and never says a word.
     "silent": Persona(
         init="perl -MIO::Socket::INET -e '"
-        "$s = IO::Socket::INET->new(LocalPort => 22, Listen => 64, ReuseAddr => 1) or die; push @c, $s->accept while 1"
+        "$s = IO::Socket::INET->new(LocalPort => 22, Listen => 64) or die; push @c, $s->accept while 1"
         "'",
         ready="port",
     ),
     # The log-in works, then: no answer ever / no end of it / an end without a middle / nonsense.
     "hangs": Persona(script=_forced("exec sleep infinity")),
     "floods": Persona(script=_forced("exec yes 'this line never ends coming'")),
-    # stderr fills first (8 MB, far more than an SSH window), then the true answer comes: only who drains both sees it.
+    # stderr fills first (8 MB, more than an SSH window), then the true answer comes to who drains both.
     "floods-stderr": Persona(script=_forced('yes noise | head -c 8000000 >&2\neval "$SSH_ORIGINAL_COMMAND"')),
     "lying": Persona(
         script=_forced("cat > /dev/null & head -c 20000 /dev/urandom\necho\necho '@done n=99 t=0'")

@@ -23,7 +23,7 @@ def lab() -> Iterator[Lab]:
 
 @pytest.fixture(scope="session")
 def host(lab: Lab) -> HostFactory:
-    """Return `host(persona_name) -> Host`: one per persona and session, shared, so never change anything on it."""
+    """Return `host(persona_name) -> Host`: one per persona and session, shared: change nothing on it."""
     running: dict[str, Host] = {}
 
     def get(persona_name: str) -> Host:

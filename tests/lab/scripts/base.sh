@@ -1,4 +1,4 @@
-# shellcheck shell=sh
+# shellcheck shell=sh disable=SC1091,SC2016
 # What every lab image is after its bootstrap: no trace of the mirror, no host key, no build date in the logs.
 rm -f /etc/ssh/ssh_host_* /etc/apt/sources.list /etc/apt/apt.conf.d/99mmdebstrap
 rm -f /etc/apt/sources.list.d/*

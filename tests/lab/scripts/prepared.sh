@@ -1,6 +1,6 @@
 # shellcheck shell=sh disable=SC2154
 # The good state every persona starts from: a Debian 12 host, installed two years ago, on which each promise is kept.
-# Runs once per lab session. Variables from outside: NOW TODAY KEY_* HASH GECOS LOG_TEXT.
+# Runs once per lab session. Variables from outside: NOW TODAY KEY_* HASH_* GECOS LOG_TEXT.
 
 # --- helpers, also for the personas -------------------------------------------------------------------------------
 cat > /usr/local/sbin/lab-person <<'END'
@@ -60,9 +60,9 @@ touch -d "$birth" /var/lib/dpkg/info/*.list /etc/machine-id /etc/hostname /var/l
 
 # --- accounts ---------------------------------------------------------------------------------------------------------
 sed -i -E 's/^(PASS_MAX_DAYS[[:space:]]+).*/\190/' /etc/login.defs
-lab-person sato 12001 "$GECOS-sato,Room 1,555-0101" "$HASH" 70
+lab-person sato 12001 "$GECOS-sato,Room 1,555-0101" "$HASH_sato" 70
 usermod -e "$(date -u -d "@$((NOW - 60 * 86400))" +%F)" sato # closed on the leaving day, every way in
-lab-person suzuki 12002 "$GECOS-suzuki,Room 2,555-0102" "$HASH" 20
+lab-person suzuki 12002 "$GECOS-suzuki,Room 2,555-0102" "$HASH_suzuki" 20
 echo "$KEY_suzuki" | lab-key suzuki
 
 # --- access logs: 420 days, kept for 60 weeks -------------------------------------------------------------------------
@@ -76,12 +76,16 @@ sed -i 's/rotate 1/rotate 15/' /etc/logrotate.d/wtmp /etc/logrotate.d/btmp
 : > /var/log/syslog
 chown root:adm /var/log/syslog
 chmod 640 /var/log/syslog
-day=420
-while [ "$day" -ge 0 ]; do
-    stamp=$(date -u -d "@$((NOW - day * 86400))" +%FT%T,000000+00:00)
-    echo "[7] [00900] [ts/0] [suzuki  ] [pts/0       ] [10.77.0.9           ] [10.77.0.9      ] [$stamp]"
-    day=$((day - 30))
-done | utmpdump -r > /var/log/wtmp 2> /dev/null
+# One log-in a month at a terminal; struct utmp of 64-bit Linux, 384 bytes (utmp(5)). Debian 13 has no utmpdump.
+perl -e '
+    for (my $day = 420; $day >= 0; $day -= 30) {
+        my $t = $ARGV[0] - $day * 86400;
+        print pack "s x2 l a32 a4 a32 a256 s s l l l a16 x20",
+            7, 900, "pts/0", "ts/0", "suzuki", "10.77.0.9", 0, 0, 0, $t, 0, "\x0a\x4d\x00\x09";
+        print pack "s x2 l a32 a4 a32 a256 s s l l l a16 x20",
+            8, 900, "pts/0", "", "", "", 0, 0, 0, $t + 3600, 0, "" if $day;
+    }
+' "$NOW" > /var/log/wtmp
 : > /var/log/btmp
 chown root:utmp /var/log/wtmp /var/log/btmp
 chmod 664 /var/log/wtmp
