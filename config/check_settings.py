@@ -1,0 +1,201 @@
+"""What shapes alone cannot say: names used twice, settings of no safeguard, promises without a proof."""
+
+import re
+from collections.abc import Iterator, Mapping
+from fnmatch import fnmatchcase
+from typing import Any
+from zoneinfo import ZoneInfo, available_timezones
+
+from msgspec import Struct
+
+from config.documents import Document
+from config.model import Promise
+from config.problems import Path, did_you_mean, nearest, quote
+from config.shape import Report, compare, convert_problems, keys_of, type_of
+
+DECIDED = ("decided_by", "decided_on")
+"""written under `[promise.set]` beside the numbers, kept as fields of the promise"""
+NEEDS_ROSTER = ("retired-accounts", "roster-currency")
+NEEDS_MAIL = "mail-"
+"""safeguards whose id starts with it look at mail journals"""
+RESERVED_TARGET = "roster"
+HISTORY_SUFFIX = ".history"
+"""`NAME.history.json` stands beside `NAME.json` in the bundle"""
+
+_SECRET = re.compile(r"(?:.*[_-])?(?:password|passwd|passphrase|secret|token)", re.IGNORECASE)
+_KEY_BLOB = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----")
+
+Options = Mapping[str, type[Struct]]
+
+
+def settings_of(promise: Promise, options: type[Struct]) -> dict[str, Any]:
+    """Return those of a promise's settings that belong to one safeguard, as written."""
+    return {key: value for key, value in promise.set.items() if key in keys_of(options)}
+
+
+def secrets(tables: dict[str, Any]) -> Iterator[Path]:
+    """Yield the place of every secret that is written out; its value is never quoted back."""
+    level: list[tuple[Path, Any]] = [((), tables)]
+    while level:
+        path, value = level.pop()
+        if isinstance(value, dict):
+            level.extend(((*path, key), child) for key, child in value.items())
+        elif isinstance(value, list):
+            level.extend(((*path, place), child) for place, child in enumerate(value))
+        elif isinstance(value, str):
+            names = [step for step in path if isinstance(step, str)]
+            if _KEY_BLOB.search(value) or (names and _SECRET.fullmatch(names[-1])):
+                yield path
+
+
+def check(document: Document, options: Options) -> None:
+    """Add every problem of meaning to the document; shapes may be wrong and are passed over."""
+    _check_site(document)
+    _check_targets(document)
+    _check_accounts(document)
+    _check_promises(document, options)
+
+
+def check_set(path: Path, values: dict[str, Any], proves: Any, options: Options, report: Report) -> None:
+    """Check `[promise.set]` against the settings of the safeguards that the promise names."""
+    # A misspelt safeguard is reported once, and its settings are judged by what it was meant to be.
+    meant = [name if name in options else nearest(name, options) for name in _texts(proves)]
+    chosen = {name: options[name] for name in meant if name}
+    known = [key for wanted in chosen.values() for key in keys_of(wanted)]
+    sound = True
+
+    def note(at: Path, message: str, hint: str) -> None:
+        nonlocal sound
+        sound = False
+        report(at, message, hint)
+
+    for key, value in values.items():
+        if key in known:
+            for wanted in chosen.values():
+                if key in keys_of(wanted):
+                    compare(value, type_of(wanted, key), (*path, key), note)
+        elif chosen:
+            note((*path, key), "unknown setting", _whose(key, known, chosen, options))
+    for wanted in chosen.values() if sound else ():
+        # Settings that are sound alone may contradict each other.
+        mine = {key: value for key, value in values.items() if key in keys_of(wanted)}
+        for at, message, hint in convert_problems(mine, wanted):
+            report((*path, *at), message, hint)
+
+
+def _whose(key: str, known: list[str], chosen: Options, options: Options) -> str:
+    owners = [name for name, wanted in options.items() if key in keys_of(wanted)]
+    if owners:
+        return f"it is a setting of {owners[0]}, which this promise does not name in proves"
+    near = did_you_mean(key, [*known, *DECIDED])
+    if near or known:
+        return near or f"{', '.join(chosen)} has {', '.join(dict.fromkeys(known))}"
+    return f"{', '.join(chosen)} has no settings"
+
+
+def _check_site(document: Document) -> None:
+    site = document.tables.get("site")
+    zone = site.get("timezone") if isinstance(site, dict) else None
+    if not isinstance(zone, str):
+        return
+    try:
+        ZoneInfo(zone)
+    except (KeyError, ValueError, OSError):
+        # ZoneInfo raises OSError for names such as "Asia", which is a folder of zones.
+        near = did_you_mean(zone, available_timezones())
+        document.problem(("site", "timezone"), f"{quote(zone)} is no time zone", near)
+
+
+def _check_targets(document: Document) -> None:
+    hosts, journals = _rows(document, "host"), _rows(document, "mail")
+    if not document.tables.get("host") and not document.tables.get("mail"):
+        document.problem((), "nothing to inspect: no [[host]] and no [[mail]]", "add at least one [[host]]")
+    seen: dict[str, Path] = {}
+    for path, row in (*hosts, *journals):
+        name = row.get("name")
+        if not isinstance(name, str):
+            continue
+        at = (*path, "name")
+        folded = name.casefold()
+        if folded == RESERVED_TARGET:
+            document.problem(at, f"{quote(name)} is the name of the HR list in the bundle", "choose another")
+        elif folded.endswith(HISTORY_SUFFIX):
+            document.problem(at, f"a name may not end in {HISTORY_SUFFIX}", "choose another")
+        if folded in seen:
+            file, line = document.place(seen[folded])
+            document.problem(at, f"{quote(name)} is taken: the first is at {file}:{line}", "rename one")
+        seen.setdefault(folded, at)
+    left_out = 0
+    for path, row in hosts:
+        reason = row.get("excluded")
+        if isinstance(reason, bool) or (isinstance(reason, str) and not reason.strip()):
+            document.problem(
+                (*path, "excluded"),
+                "a host is left out with a reason",
+                'write why: excluded = "decommissioned on 2026-10-01"; or remove the line',
+            )
+        left_out += bool(reason)
+    if hosts and left_out == len(hosts) and not journals:
+        document.problem(("host",), "every host is excluded: nothing is left to inspect")
+
+
+def _check_accounts(document: Document) -> None:
+    names = [row["name"] for _, row in _rows(document, "host") if isinstance(row.get("name"), str)]
+    for path, row in _rows(document, "account"):
+        for key in ("owner", "reason"):
+            value = row.get(key)
+            if isinstance(value, str) and not value.strip():
+                document.problem((*path, key), "may not be empty", "name the office and the purpose")
+        patterns = row.get("hosts")
+        for place, pattern in enumerate(patterns if isinstance(patterns, list) else ()):
+            if isinstance(pattern, str) and not any(fnmatchcase(name, pattern) for name in names):
+                document.problem(
+                    (*path, "hosts", place),
+                    f"{quote(pattern)} matches no [[host]]",
+                    did_you_mean(pattern, names),
+                )
+
+
+def _check_promises(document: Document, options: Options) -> None:
+    if not document.tables.get("promise"):
+        document.problem((), "nothing is promised: no [[promise]]", "tenken init writes a register to edit")
+    seen: dict[str, Path] = {}
+    for path, row in _rows(document, "promise"):
+        name = row.get("id")
+        if isinstance(name, str):
+            if name in seen:
+                file, line = document.place(seen[name])
+                document.problem(
+                    (*path, "id"), f"{quote(name)} is taken: the first is at {file}:{line}", "rename one"
+                )
+            seen.setdefault(name, (*path, "id"))
+        proves = row.get("proves")
+        for place, safeguard in enumerate(proves if isinstance(proves, list) else ()):
+            if isinstance(safeguard, str):
+                _check_proof(document, (*path, "proves", place), safeguard, options)
+        texts = _texts(proves)
+        if len(set(texts)) < len(texts):
+            document.problem((*path, "proves"), "names a safeguard twice")
+
+
+def _check_proof(document: Document, path: Path, safeguard: str, options: Options) -> None:
+    if safeguard not in options:
+        hint = did_you_mean(safeguard, options) or "tenken checks list shows what there is"
+        document.problem(path, f"no safeguard is called {quote(safeguard)}", hint)
+    elif safeguard in NEEDS_ROSTER and "roster" not in document.tables:
+        document.problem(path, f"{safeguard} needs the HR list", "add a [roster] table with its path")
+    elif safeguard.startswith(NEEDS_MAIL) and not document.tables.get("mail"):
+        document.problem(path, f"{safeguard} needs a journal of sent mail", "add a [[mail]] table")
+
+
+def _rows(document: Document, key: str) -> list[tuple[Path, dict[str, Any]]]:
+    rows = document.tables.get(key)
+    return [
+        ((key, place), row)
+        for place, row in enumerate(rows if isinstance(rows, list) else ())
+        if isinstance(row, dict)
+    ]
+
+
+def _texts(values: Any) -> list[str]:
+    return [value for value in values if isinstance(value, str)] if isinstance(values, list) else []

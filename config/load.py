@@ -1,0 +1,119 @@
+"""Read what a site declares: `tenken.toml` and `conf.d/*.toml`, every error at once."""
+
+import copy
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from config.check_settings import DECIDED, check, check_set, secrets
+from config.codec import dec_hook
+from config.documents import Document
+from config.model import Config, Promise
+from config.problems import ConfigErrors, Problem
+from config.problems import Path as KeyPath
+from config.shape import Report, compare, type_of
+
+__all__ = ["ConfigErrors", "Loaded", "Problem", "load"]
+
+EXTRA_FOLDER = "conf.d"
+
+
+class Loaded(Struct, frozen=True, kw_only=True):
+    """A configuration without problems, and what it was read from."""
+
+    config: Config
+    folder: Path
+    """paths in the configuration are relative to it"""
+    files: tuple[Path, ...]
+    """`tenken.toml` first, then `conf.d/*.toml` in the order of their names"""
+    sha256: str
+    """of what `sha256sum tenken.toml conf.d/*.toml` prints in the folder, two spaces a line"""
+
+
+def load(path: Path, *, options: Mapping[str, type[Struct]]) -> Loaded:
+    """Read the configuration at `path` and the files of `conf.d` beside it.
+
+    `options` maps the id of each safeguard that is installed to the struct of its settings.
+    Raises ConfigErrors with every problem of every file; relative paths are left as written.
+    """
+    folder = path.parent
+    files = (path, *extra_files(folder))
+    document = Document(str(path))
+    for file in files:
+        document.add(file, folder)
+    if not document.is_whole:
+        # What is in an unreadable file is not known, so nothing can be said to be missing.
+        raise ConfigErrors(document.sorted_problems())
+    config = _convert(document, options)
+    return Loaded(config=config, folder=folder, files=files, sha256=document.sha256)
+
+
+def extra_files(folder: Path) -> tuple[Path, ...]:
+    """Return the files of `conf.d` that count: `*.toml`, none hidden, in the order of their names."""
+    try:
+        found = [file for file in (folder / EXTRA_FOLDER).iterdir() if file.suffix == ".toml"]
+    except FileNotFoundError:
+        return ()
+    except OSError as err:
+        name = str(folder / EXTRA_FOLDER)
+        message = f"cannot be read: {err.strerror or err}"
+        raise ConfigErrors([Problem(file=name, line=1, path="", message=message)]) from err
+    return tuple(
+        sorted((file for file in found if not file.name.startswith(".")), key=lambda file: file.name)
+    )
+
+
+def _convert(document: Document, options: Mapping[str, type[Struct]]) -> Config:
+    hidden = frozenset(secrets(document.tables))
+    for path in hidden:
+        document.problem(
+            path,
+            "a secret is never written into the configuration",
+            'take it out, change it, and name where it is kept: { file = "..." } or { env = "..." }',
+        )
+
+    def report(path: KeyPath, message: str, hint: str) -> None:
+        # Another problem of the same place could quote the secret.
+        if path not in hidden:
+            document.problem(path, message, hint)
+
+    tables = copy.deepcopy(document.tables)
+    rows = tables.get("promise")
+    for place, row in enumerate(rows if isinstance(rows, list) else ()):
+        settings = row.get("set") if isinstance(row, dict) else None
+        if isinstance(settings, dict):
+            path = ("promise", place, "set")
+            _lift_decision(row, settings, path, report)
+            check_set(path, settings, row.get("proves"), options, report)
+    compare(tables, Config, (), report)
+    check(document, options)
+    if not document.problems:
+        try:
+            return msgspec.convert(tables, Config, dec_hook=dec_hook)
+        except msgspec.ValidationError as err:
+            document.problem((), str(err))
+    raise ConfigErrors(document.sorted_problems())
+
+
+def _lift_decision(row: dict[str, Any], settings: dict[str, Any], path: KeyPath, report: Report) -> None:
+    """Move who decided, and when, from `[promise.set]` to the promise, checked where it was written."""
+    for key in DECIDED:
+        if key not in settings:
+            continue
+        value = settings.pop(key)
+        if key in row:
+            report((*path, key), f"{key} stands in the promise already", "keep the one under [promise.set]")
+            continue
+        is_sound = True
+
+        def note(at: KeyPath, message: str, hint: str) -> None:
+            nonlocal is_sound
+            is_sound = False
+            report(at, message, hint)
+
+        compare(value, type_of(Promise, key), (*path, key), note)
+        if is_sound:
+            row[key] = value
