@@ -29,6 +29,7 @@ def main(arguments: list[str]) -> int:
     shell.add_argument("persona", choices=PERSONAS)
     shell.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
     asked = parser.parse_args(arguments)
+    namespace.require_root()
     if asked.step == "build":
         return _build(asked.names)
     if asked.step == "shell" and asked.inside:

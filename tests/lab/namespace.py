@@ -5,6 +5,7 @@ either is killed, the kernel kills everything inside and drops mounts, loop and 
 """
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -46,6 +47,8 @@ def reap(command: Sequence[str]) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         # A handler, not SIG_IGN: the command must inherit the default.
         signal.signal(number, lambda *_: None)
+    if shutil.which(command[0]) is None:
+        sys.exit(f"lab: no such command: {command[0]}")
     child = subprocess.Popen(
         command, env={**_environ(), "TENKEN_LAB": "1", "PYTEST_PLUGINS": "tests.lab.plugin"}
     )
