@@ -13,6 +13,7 @@ _ran: set[str] = set()
 _left_out: set[str] = set()
 
 
+@pytest.hookimpl(trylast=True)  # what -m or -k took out was not asked for
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     lab_items = [item for item in items if item.get_closest_marker("lab")]
     if lab_items and not _INSIDE:
