@@ -67,8 +67,9 @@ def extra_files(folder: Path) -> tuple[Path, ...]:
 
 
 def _convert(document: Document, options: Mapping[str, type[Struct]]) -> Config:
-    hidden = frozenset(secrets(document.tables))
-    for path in hidden:
+    hidden: set[KeyPath] = set()
+    for path in secrets(document.tables):
+        hidden.update(path[: length + 1] for length in range(len(path)))
         document.problem(
             path,
             "a secret is never written into the configuration",
@@ -76,7 +77,7 @@ def _convert(document: Document, options: Mapping[str, type[Struct]]) -> Config:
         )
 
     def report(path: KeyPath, message: str, hint: str) -> None:
-        # Another problem of the same place could quote the secret.
+        # Another problem of the same place, or of what it stands in, could quote the secret.
         if path not in hidden:
             document.problem(path, message, hint)
 
