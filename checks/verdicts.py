@@ -63,16 +63,18 @@ def _roll_up(results: list[Result]) -> Result:
     return Result.UNKNOWN if result in (None, Result.NOT_APPLICABLE) else result
 
 
-def exit_status(promises: Sequence[PromiseResult], statuses: Iterable[Status], *, checks: int) -> int:
+def exit_status(promises: Sequence[PromiseResult], statuses: Iterable[Status], *, checks: int, limited: bool = False) -> int:
     """Return 3 when anything could not be measured, 1 when anything failed, else 0 (design: exit codes).
 
-    No target, no promise and no check is an incomplete run, never a clean one.
+    No target, no promise and no check is an incomplete run, never a clean one; so is one that was
+    limited to a part of the inventory.
     """
     results = {result for promise in promises for result, count in promise.counts.items() if count}
     results |= {promise.result for promise in promises}
     reached = list(statuses)
     incomplete = (
-        not results
+        limited
+        or not results
         or not reached
         or checks == 0
         or Result.UNKNOWN in results

@@ -1,0 +1,112 @@
+"""Write the pages that derive from the code: `python -m agent.docs [--check]`."""
+
+import inspect
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from checks.catalogue import Entry, catalogue
+from collectors.facts import Facts
+from collectors.registry import all_probes
+from config.codec import enc_hook, schema_hook
+
+FOLDER = Path(__file__).resolve().parent.parent / "docs"
+WRITTEN = "<!-- Written by `make docs`. Do not edit. -->\n"
+
+
+def settings_of(entry: Entry) -> list[tuple[str, str, str]]:
+    """Name, default and meaning of each setting of a safeguard."""
+    schema = msgspec.json.schema(entry.options, schema_hook=schema_hook)
+    properties = schema["$defs"][entry.options.__name__].get("properties", {})
+    defaults = msgspec.to_builtins(entry.options(), enc_hook=enc_hook)
+    return [
+        (name, _plain(defaults.get(name)), str(about.get("description", "")))
+        for name, about in sorted(properties.items())
+    ]
+
+
+def pages() -> dict[str, str]:
+    """Every generated page by its file name."""
+    from config.schema import schema  # noqa: PLC0415 (needs the catalogue's options)
+
+    options = {name: entry.options for name, entry in catalogue().items()}
+    return {
+        "checks.md": _checks(),
+        "facts.md": _facts(),
+        "tenken.schema.json": msgspec.json.format(msgspec.json.encode(schema(options)), indent=2).decode() + "\n",
+    }
+
+
+def main(arguments: list[str]) -> int:
+    """Write the pages, or with --check say which are not as the code says."""
+    stale = 0
+    for name, text in pages().items():
+        path = FOLDER / name
+        if arguments == ["--check"]:
+            if not path.exists() or path.read_text("utf-8") != text:
+                print(f"docs/{name} is not what the code says: run `make docs`", file=sys.stderr)
+                stale += 1
+        else:
+            FOLDER.mkdir(exist_ok=True)
+            path.write_text(text, "utf-8")
+    return 1 if stale else 0
+
+
+def _checks() -> str:
+    lines = [WRITTEN, "# Safeguards\n"]
+    for name, entry in catalogue().items():
+        lines += [
+            f"## {name}\n",
+            f"**{entry.page.title}.** Looks at: {entry.check.kind.value}. Severity: {entry.check.severity.value}. "
+            f"Controls: {', '.join(entry.check.controls)}.\n",
+            f"{entry.page.looks_at}\n",
+            f"*Why it matters.* {entry.page.matters}\n",
+            f"*What to do.* {entry.page.to_do}\n",
+        ]
+        rows = settings_of(entry)
+        if rows:
+            lines += ["| setting | default | meaning |", "|---|---|---|"]
+            lines += [f"| `{setting}` | `{default}` | {meaning} |" for setting, default, meaning in rows]
+            lines.append("")
+        lines.append(f"Facts: {', '.join(f'[{p.name}](facts.md#{p.name})' for p in entry.probes)}\n")
+    return "\n".join(lines)
+
+
+def _facts() -> str:
+    lines = [WRITTEN, "# Facts\n", "What is asked of each target, and what the answer is reduced to.\n"]
+    for name, probe in sorted(all_probes().items()):
+        lines += [f"## {name}\n", f"{inspect.getdoc(probe.facts)} At most {probe.cap_bytes:,} bytes.\n"]
+        lines += _fields(probe.facts)
+    return "\n".join(lines)
+
+
+def _fields(facts: type[Facts]) -> list[str]:
+    """Each field with the string that stands under it in the source."""
+    meanings = _doc_strings(facts)
+    rows = [f"| `{name}` | {meanings.get(name, '')} |" for name in facts.__struct_fields__]
+    return ["| field | meaning |", "|---|---|", *rows, ""]
+
+
+def _doc_strings(kind: type) -> dict[str, str]:
+    """Field name to the literal right below its annotation."""
+    import ast  # noqa: PLC0415 (docs only)
+
+    tree = ast.parse(inspect.getsource(kind))
+    body: list[Any] = tree.body[0].body  # type: ignore[attr-defined]
+    found: dict[str, str] = {}
+    for field, after in zip(body, body[1:], strict=False):
+        if isinstance(field, ast.AnnAssign) and isinstance(after, ast.Expr):
+            value = after.value
+            if isinstance(value, ast.Constant) and isinstance(value.value, str):
+                found[ast.unparse(field.target)] = " ".join(value.value.split())
+    return found
+
+
+def _plain(value: object) -> str:
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

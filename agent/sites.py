@@ -1,0 +1,62 @@
+"""A site as the commands use it: the configuration, its safeguards, and where its files are."""
+
+import os
+from pathlib import Path
+
+from msgspec import Struct
+
+from agent.slots import check_schedule
+from checks.catalogue import Entry, catalogue
+from config.load import Loaded, load
+from config.locate import locate
+from config.model import Config
+
+
+class Site(Struct, frozen=True, kw_only=True):
+    """One loaded site folder."""
+
+    loaded: Loaded
+    entries: dict[str, Entry]
+
+    @property
+    def config(self) -> Config:
+        """What was declared."""
+        return self.loaded.config
+
+    @property
+    def folder(self) -> Path:
+        """The folder that relative paths are meant from."""
+        return self.loaded.folder
+
+    def path(self, declared: str) -> Path:
+        """A declared path, relative ones from the site's folder."""
+        return self.folder / Path(declared).expanduser()
+
+    @property
+    def state(self) -> Path:
+        """The state folder: run log, bundles, history."""
+        return self.path(self.config.paths.state)
+
+    @property
+    def key(self) -> Path:
+        """The signing key's file."""
+        return self.path(self.config.paths.key)
+
+    @property
+    def trust(self) -> Path:
+        """The trust file that this site hands out."""
+        return self.path(self.config.paths.trust)
+
+    @property
+    def known_hosts(self) -> Path:
+        """The pinned host keys."""
+        return self.path(self.config.ssh.known_hosts)
+
+
+def open_site(explicit: Path | None) -> Site:
+    """Find, load and check the configuration; raises ConfigError with everything that is wrong."""
+    entries = catalogue()
+    path = locate(explicit, os.environ, Path.cwd(), os.geteuid())
+    loaded = load(path, options={name: entry.options for name, entry in entries.items()})
+    check_schedule(loaded.config.schedule)
+    return Site(loaded=loaded, entries=entries)

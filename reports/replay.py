@@ -1,0 +1,55 @@
+"""Judge a stored bundle again from its own evidence."""
+
+from collections.abc import Iterator, Mapping
+
+from checks.catalogue import catalogue
+from checks.engine import Case
+from checks.model import Clock, Finding, History
+from checks.verdicts import judge_all
+from collectors.evidence import TargetEvidence, TargetKind
+from config.errors import VerifyError
+from reports.documents import Catalogue, Plan, decode, encode_verdicts
+
+
+def replay(members: Mapping[str, bytes]) -> bytes:
+    """Return the bytes that verdicts.jsonl must have, given the bundle's other members.
+
+    Raises VerifyError when a safeguard of the bundle is not installed here.
+    """
+    return encode_verdicts(_findings(members))
+
+
+def same_rules(members: Mapping[str, bytes]) -> bool:
+    """Whether the installed safeguards are, byte for byte, those that judged the bundle."""
+    rules = decode(members["rules/catalogue.json"], Catalogue)
+    installed = catalogue()
+    return all(rule.id in installed and installed[rule.id].sha256 == rule.sha256 for rule in rules.safeguards)
+
+
+def _findings(members: Mapping[str, bytes]) -> tuple[Finding, ...]:
+    plan = decode(members["plan.json"], Plan)
+    rules = decode(members["rules/catalogue.json"], Catalogue)
+    entries = catalogue()
+    absent = sorted({rule.safeguard for rule in rules.rules} - set(entries))
+    if absent:
+        message = f"safeguards of the bundle that are not installed here: {', '.join(absent)}"
+        raise VerifyError(message, hint="Verify with the version that made the bundle.")
+    return judge_all(cases(plan, members), rules.rules, entries)
+
+
+def cases(plan: Plan, members: Mapping[str, bytes]) -> Iterator[Case]:
+    """Give each planned target with its evidence and history, as the run had them."""
+    sources: dict[str, TargetEvidence] = {}
+    for target in plan.targets:
+        if target.kind is TargetKind.ROSTER:
+            sources[target.kind.value] = decode(members[f"evidence/{target.target}.json"], TargetEvidence)
+    clock = Clock(as_of=plan.as_of, zone=plan.timezone)
+    for target in plan.targets:
+        name = f"evidence/{target.target}.history.json"
+        yield Case(
+            target=target,
+            evidence=decode(members[f"evidence/{target.target}.json"], TargetEvidence),
+            sources=sources,
+            history=decode(members[name], History) if name in members else History(target=target.target),
+            clock=clock,
+        )
