@@ -13,6 +13,7 @@ class TenkenError(Exception):
         ├── StoreError                  2   the state folder is damaged or cannot be written
         ├── SealError                   2   the signing key is missing, locked or wrong
         ├── VerifyError                 2   a file needed to verify is missing or unreadable
+        ├── FormatError                 5   bytes from outside are not in the one form allowed
         ├── TransportError              3   one host could not be asked (stays with that host)
         └── ParseError                  3   one answer could not be read (stays with that answer)
 
@@ -58,6 +59,12 @@ class VerifyError(TenkenError):
     """A file needed to verify is missing or unreadable."""
 
     exit_code = 2
+
+
+class FormatError(TenkenError):
+    """Bytes of a bundle, a log or a note are not in the one form allowed."""
+
+    exit_code = 5
 
 
 class TransportError(TenkenError):
