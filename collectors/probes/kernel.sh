@@ -1,0 +1,50 @@
+# shellcheck shell=sh
+# The kernel that runs against those that are installed, and whether the system asks for a restart.
+sec_kernel() {
+  tk_part read running
+  uname -r || return 1
+  tk_file /proc/version 1024
+  # Signs that the kernel belongs to another system.
+  tk_part read guest
+  for tk_f in /run/systemd/container /run/.containerenv /.dockerenv /run/host/container-manager; do
+    [ -e "$tk_f" ] && printf '%s\n' "$tk_f"
+  done
+  if [ -d /proc/vz ] && [ ! -d /proc/bc ]; then echo /proc/vz; fi
+  tk_is=$(tk_state /boot)
+  tk_part "$tk_is" boot
+  for tk_f in /boot/vmlinu[xz]-* /boot/kernel*.img /boot/Image-*; do
+    [ -f "$tk_f" ] && stat -c '%Y %n' "$tk_f"
+  done
+  tk_is=$(tk_state /lib/modules)
+  tk_part "$tk_is" modules
+  for tk_f in /lib/modules/*/; do
+    [ -d "$tk_f" ] && printf '%s\n' "$tk_f"
+  done
+  if tk_have dpkg-query; then
+    # Status 1 only says that no package has such a name.
+    # shellcheck disable=SC2016
+    tk_out=$(tk_within 8 dpkg-query -W -f '${db:Status-Abbrev}\t${Package}\t${Version}\n' 'linux-image*' 2>&1)
+    case $? in
+      0) tk_part read packages; printf '%s\n' "$tk_out" ;;
+      1) case $tk_out in *'no packages found'*) tk_part read packages ;; *) return 1 ;; esac ;;
+      *) return $? ;;
+    esac
+    # dpkg writes the file list anew at each installation, also of a newer build under the same name.
+    tk_is=$(tk_state /var/lib/dpkg/info)
+    tk_part "$tk_is" installed
+    for tk_f in /var/lib/dpkg/info/linux-image*.list; do
+      [ -f "$tk_f" ] && stat -c '%Y %n' "$tk_f"
+    done
+  else
+    tk_part absent packages
+    tk_part absent installed
+  fi
+  for tk_f in /run/reboot-required /var/run/reboot-required; do
+    tk_is=$(tk_state "$tk_f")
+    [ "$tk_is" = absent ] || break
+  done
+  tk_part "$tk_is" restart
+  if [ "$tk_is" = read ]; then stat -c '%Y' "$tk_f"; fi
+  tk_file /run/reboot-required.pkgs 8192
+  return 0
+}
