@@ -1,0 +1,51 @@
+# shellcheck shell=sh
+# What sshd really does, asked of sshd itself; its files only for what it does not print.
+sec_sshd() {
+  tk_sshd=$(command -v sshd)
+  if [ -z "$tk_sshd" ]; then
+    tk_part absent effective
+  else
+    # -T loads the host keys, so it needs root; -G (since 9.3) does not.
+    if tk_out=$(tk_within 4 "$tk_sshd" -T) || tk_out=$(tk_within 4 "$tk_sshd" -G); then
+      tk_part read effective
+      printf '%s\n' "$tk_out" | awk '
+        BEGIN {
+          split("usepam passwordauthentication kbdinteractiveauthentication pubkeyauthentication " \
+            "permitemptypasswords permitrootlogin allowtcpforwarding disableforwarding subsystem " \
+            "authorizedkeysfile authorizedkeyscommand trustedusercakeys", names, " ")
+          for (i in names) wanted[names[i]]
+        }
+        tolower($1) in wanted { print substr($0, 1, 1000) }
+      '
+    elif [ "$TK_UID" = 0 ]; then tk_part failed effective
+    else tk_part denied effective
+    fi
+  fi
+  # Match blocks are not in what sshd prints.
+  for tk_f in /usr/etc/ssh/sshd_config /etc/ssh/sshd_config /etc/ssh/sshd_config.d/*.conf; do
+    if [ ! -e "$tk_f" ] && [ "$tk_f" != /etc/ssh/sshd_config ]; then continue; fi
+    tk_part "$(tk_state "$tk_f")" "$tk_f"
+    if [ -f "$tk_f" ] && [ -r "$tk_f" ]; then
+      awk '
+        { line = $0; gsub(/[="]/, " ", line); $0 = line; word = tolower($1) }
+        word == "match" || word == "authorizedkeysfile" || word == "authorizedkeyscommand" || \
+          word == "trustedusercakeys" || word == "include" { $1 = word; print substr($0, 1, 1000) }
+      ' <"$tk_f"
+    fi
+  done
+  # A daemon started with its own file or options does not do what the usual file says.
+  tk_part read daemons
+  # shellcheck disable=SC2013 # paths of numbers only
+  for tk_f in $(grep -lsxE 'sshd|dropbear|tinysshd' /proc/[0-9]*/comm); do
+    tk_f=${tk_f%/comm}
+    if [ -r "$tk_f/cmdline" ]; then
+      tr '\000' ' ' <"$tk_f/cmdline" | awk -v comm="$(cat "$tk_f/comm")" '
+        # A connection, not the daemon.
+        /^sshd: / && !/\[listener\]/ { next }
+        comm != "sshd" { print "other"; next }
+        { own = "plain"; for (i = 2; i <= NF; i++) if ($i ~ /^-[A-Za-z0-9]*[fo]/) own = "own"; print own }
+      '
+    fi
+  done
+  return 0
+}
