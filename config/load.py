@@ -84,11 +84,13 @@ def _convert(document: Document, options: Mapping[str, type[Struct]]) -> Config:
     tables = copy.deepcopy(document.tables)
     rows = tables.get("promise")
     for place, row in enumerate(rows if isinstance(rows, list) else ()):
-        settings = row.get("set") if isinstance(row, dict) else None
-        if isinstance(settings, dict):
-            path = ("promise", place, "set")
-            _lift_decision(row, settings, path, report)
-            check_set(path, settings, row.get("proves"), options, report)
+        if isinstance(row, dict):
+            _refuse_decision_outside(row, ("promise", place), report)
+            settings = row.get("set")
+            if isinstance(settings, dict):
+                path = ("promise", place, "set")
+                _lift_decision(row, settings, path, report)
+                check_set(path, settings, row.get("proves"), options, report)
     compare(tables, Config, (), report)
     check(document, options)
     if not document.problems:
@@ -99,15 +101,20 @@ def _convert(document: Document, options: Mapping[str, type[Struct]]) -> Config:
     raise ConfigErrors(document.sorted_problems())
 
 
+def _refuse_decision_outside(row: dict[str, Any], path: KeyPath, report: Report) -> None:
+    """Keep one place for who decided: beside the numbers."""
+    for key in DECIDED:
+        if key in row:
+            report((*path, key), "belongs to the numbers it decides", "move it under [promise.set]")
+            del row[key]
+
+
 def _lift_decision(row: dict[str, Any], settings: dict[str, Any], path: KeyPath, report: Report) -> None:
     """Move who decided, and when, from `[promise.set]` to the promise, checked where it was written."""
     for key in DECIDED:
         if key not in settings:
             continue
         value = settings.pop(key)
-        if key in row:
-            report((*path, key), f"{key} stands in the promise already", "keep the one under [promise.set]")
-            continue
         is_sound = True
 
         def note(at: KeyPath, message: str, hint: str) -> None:

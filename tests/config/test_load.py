@@ -162,15 +162,10 @@ def test_settings_that_contradict_each_other_are_a_problem_of_the_set(tmp_path: 
     assert found == [f"tenken.toml:{SET_LINE - 1}: promise[0].set: least is more than most"]
 
 
-def test_a_decision_written_twice_is_a_problem(tmp_path: Path) -> None:
+def test_a_decision_stands_beside_its_numbers_and_nowhere_else(tmp_path: Path) -> None:
     found = problems(tmp_path, SOUND + 'decided_by = "a"\n[promise.set]\ndecided_by = "b"\n')
-    assert found == [
-        (
-            f"tenken.toml:{SET_LINE + 1}: promise[0].set.decided_by: "
-            "decided_by stands in the promise already; "
-            "keep the one under [promise.set]"
-        )
-    ]
+    where = f"tenken.toml:{SET_LINE - 1}: promise[0].decided_by"
+    assert found == [f"{where}: belongs to the numbers it decides; move it under [promise.set]"]
 
 
 @pytest.mark.parametrize(
