@@ -1,0 +1,1 @@
+"""Seal, log, verify and show what a run found; works offline."""
