@@ -376,12 +376,19 @@ def _hindrance(offer: Offer, apt: AptFacts) -> Text | None:
             continue
         kind, _, wanted = pin.pin.partition(" ")
         to_another = (
-            kind == "version" and pin.priority >= _USUAL and not _matches(wanted.strip(), offer.offered)
+            kind == "version"
+            and pin.priority >= _USUAL
+            and _is_plain(wanted)
+            and not _matches(wanted, offer.offered)
         )
         never = pin.priority < 0 and pin.pin in ("release *", "version *")
         if to_another or never:
             return say("a security fix is missing because a preference pins the package")
     return None
+
+
+def _is_plain(pattern: str) -> bool:
+    return not set(pattern.removesuffix("*")) & set("*?[/ ")
 
 
 def _matches(pattern: str, text: str) -> bool:
