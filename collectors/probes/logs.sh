@@ -1,0 +1,359 @@
+# shellcheck shell=sh
+# How far back the access logs reach, what is configured to keep them, and who may touch them.
+#
+# Of a log's content only time stamps leave the host, and only what looks like one.
+# shellcheck disable=SC2154  # TK_B, TK_LOGS and the tk_ functions come from the prelude
+
+lg_tab=$(printf '\t')
+lg_nl='
+'
+
+sec_logs() {
+  tk_part read zone
+  # Stamps without a zone are in the host's own.
+  (unset TZ; date +%z)
+  lg_rotation
+  tk_part read files
+  lg_files | tr '\000' '?' | lg_stamps
+  lg_journal
+  lg_forwards
+  lg_audit
+  tk_part read wtmpdb
+  tk_state /var/lib/wtmpdb/wtmp.db
+  return 0
+}
+
+# --- files ---------------------------------------------------------------------------------------------------------
+
+lg_files() {
+  exec 5>&1
+  case $(uname -m) in
+    # struct utmp of glibc: 400 bytes where its time has 64 bits, else 384 (sysdeps/.../bits/struct_utmp.h).
+    aarch64 | riscv64 | loongarch64) lg_words=100 lg_at=86 ;;
+    *) lg_words=96 lg_at=85 ;;
+  esac
+  # Blanks in names are harmless: only a newline would split, and such names are set apart below.
+  IFS=
+  set -f
+  for lg_log in auth:auth.log auth:secure wtmp:wtmp btmp:btmp; do
+    lg_is=${lg_log%%:*} lg_base=${lg_log#*:}
+    set --
+    IFS=$lg_nl
+    # shellcheck disable=SC2086  # one folder a line; without globbing
+    for lg_dir in /var/log $lg_old; do
+      set -- "$@" "$lg_dir/$lg_base" "$lg_dir/${lg_base}[.-]*"
+    done
+    IFS=
+    set +f
+    # shellcheck disable=SC2068  # the globs are to be expanded, and IFS is empty
+    lg_family "$lg_is" $@
+    set -f
+  done
+  set +f
+  lg_family audit /var/log/audit/audit.log /var/log/audit/audit.log[.-]*
+  set -f
+  IFS=' '
+  # shellcheck disable=SC2086  # a list of checked globs
+  set -- $TK_LOGS
+  IFS=
+  set +f
+  for lg_glob; do
+    lg_name=$lg_glob
+    # So that a glob without a match is heard of.
+    lg_line '-' absent '' '' '' '' '' "$lg_glob"
+    # shellcheck disable=SC2086
+    lg_family "$lg_glob" $lg_glob
+  done
+}
+
+# lg_family NAME PATH...: the oldest files are looked into, the rest is only listed.
+lg_family() {
+  lg_name=$1
+  shift
+  lg_n=0
+  for lg_f; do
+    shift
+    case $lg_f in
+      *"$lg_nl"* | *"$lg_tab"*) lg_line '-' odd '' '' '' '' '' '?'; continue ;;
+    esac
+    # Debian 13 keeps a data base of that name beside the old file.
+    case $lg_name:$lg_f in wtmp:*.db | wtmp:*.db-* | btmp:*.db | btmp:*.db-*) continue ;; esac
+    if [ ! -f "$lg_f" ]; then
+      lg_state=$(tk_state "$lg_f")
+      # An unmatched glob is no file; the plain name says that the log is absent. But in a
+      # folder that cannot be listed nothing matches.
+      case $lg_state:$lg_f in
+        absent:*'*'* | absent:*'['* | absent:*'?'*)
+          if [ -d "${lg_f%/*}" ] && [ ! -r "${lg_f%/*}" ]; then lg_line '-' denied '' '' '' '' '' "$lg_f"; fi
+          continue
+          ;;
+      esac
+      lg_line '-' "$lg_state" '' '' '' '' '' "$lg_f"
+      continue
+    fi
+    lg_n=$((lg_n + 1))
+    if [ "$lg_n" -gt 1000 ]; then lg_line '-' limit '' '' '' '' '' '?'; break; fi
+    set -- "$@" "$lg_f"
+  done
+  # After a break the rest of the list still stands in front.
+  if [ "$lg_n" -gt 1000 ]; then shift $(($# - 1000)); fi
+  [ $# -gt 0 ] || return 0
+  stat -L -c "%Y$lg_tab%s$lg_tab%U$lg_tab%G$lg_tab%a$lg_tab%n" "$@" | sort -n | {
+    lg_n=0
+    while IFS=$lg_tab read -r lg_mtime lg_size lg_owner lg_group lg_mode lg_f; do
+      lg_n=$((lg_n + 1))
+      if [ ! -f "$lg_f" ] || [ ! -r "$lg_f" ]; then
+        lg_line '-' "$(tk_state "$lg_f")" "$lg_mtime" "$lg_size" "$lg_owner" "$lg_group" "$lg_mode" "$lg_f"
+      elif [ "$lg_size" = 0 ]; then
+        lg_line 0 read "$lg_mtime" "$lg_size" "$lg_owner" "$lg_group" "$lg_mode" "$lg_f"
+      elif [ "$lg_n" -gt 80 ]; then
+        lg_line '-' listed "$lg_mtime" "$lg_size" "$lg_owner" "$lg_group" "$lg_mode" "$lg_f"
+      else
+        lg_begin read "$lg_mtime" "$lg_size" "$lg_owner" "$lg_group" "$lg_mode" "$lg_f"
+        lg_look "$lg_f"
+        printf '\n@%s\tend\t%s\n' "$TK_B" "$lg_rc"
+      fi
+    done
+  }
+}
+
+# lg_begin STATE MTIME SIZE OWNER GROUP MODE PATH; lg_line adds the end at once, with RC in front.
+lg_begin() {
+  printf '\n@%s\tfile\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n' "$TK_B" "$lg_name" "$@"
+}
+lg_line() {
+  lg_rc=$1
+  shift
+  lg_begin "$@"
+  printf '\n@%s\tend\t%s\n' "$TK_B" "$lg_rc"
+}
+
+# lg_look FILE: the first 16 KB of its content to 5, its reader's status to lg_rc.
+lg_look() {
+  case $1 in
+    *.gz | *.Z) lg_tool=gzip ;;
+    *.xz) lg_tool=xz ;;
+    *.zst) lg_tool=zstd ;;
+    *.bz2) lg_tool=bzip2 ;;
+    *) lg_tool= ;;
+  esac
+  if [ -n "$lg_tool" ] && ! tk_have "$lg_tool"; then lg_rc=no_tool; return; fi
+  lg_rc=$({ { lg_open "$1"; echo $? >&3; } | lg_cut >&5; } 3>&1)
+  # Broken pipe: we had enough, and it had more.
+  if [ "$lg_rc" = 141 ]; then lg_rc=0; fi
+}
+lg_open() {
+  if [ -n "$lg_tool" ]; then tk_within 2 "$lg_tool" -dc <"$1" 3>&-; else head -c 38400 <"$1" 3>&-; fi
+}
+lg_cut() {
+  case $lg_name in
+    wtmp | btmp)
+      # Names and addresses stay: of each record only the word that is its time is looked at.
+      head -c 38400 3>&- | od -An -v -tu4 3>&- | awk -v words="$lg_words" -v at="$lg_at" '
+        { for (i = 1; i <= NF; i++) if (n++ % words == at && $i + 0 >= 946684800) { print "utmp " $i; exit } }' 3>&-
+      ;;
+    *) head -c 16384 3>&- ;;
+  esac
+}
+
+# The first time stamp of each file, and the first on a line about a log-in: a line of
+# "FIRST AUTH RC FAMILY STATE MTIME SIZE OWNER GROUP MODE PATH", separated by tabs.
+lg_stamps() {
+  awk '
+  function stamp(s,  t, iso) {
+    s = substr(s, 1, 400)
+    if (match(s, /^(<[0-9]+>)?[JFMASOND][a-z][a-z] [ 0-3][0-9] [0-2][0-9]:[0-5][0-9]:[0-6][0-9]/)) {
+      t = substr(s, RSTART, RLENGTH); sub(/^<[0-9]+>/, "", t); return t
+    }
+    if (match(s, /^type=[A-Z0-9_]+ msg=audit\([0-9]+\./) || match(s, /^node=[^ ]+ type=[A-Z0-9_]+ msg=audit\([0-9]+\./)) {
+      t = substr(s, RSTART, RLENGTH - 1); sub(/^.*\(/, "", t); return t
+    }
+    if (match(s, /\[[0-3][0-9]\/[A-Z][a-z][a-z]\/[12][0-9][0-9][0-9]:[0-2][0-9]:[0-5][0-9]:[0-6][0-9] [-+][0-9][0-9][0-9][0-9]\]/))
+      return substr(s, RSTART + 1, RLENGTH - 2)
+    if (match(s, /"(@timestamp|timestamp|time|ts)" *: *"/)) s = substr(s, RSTART + RLENGTH)
+    else { sub(/^<[0-9]+>1 /, "", s); sub(/^\[/, "", s) }
+    if (match(s, /^[12][0-9][0-9][0-9](-|\/)[01][0-9](-|\/)[0-3][0-9](T| )[0-2][0-9]:[0-5][0-9]:[0-6][0-9]/)) {
+      t = substr(s, 1, RLENGTH); s = substr(s, RLENGTH + 1)
+      if (match(s, /^[.,][0-9]+/)) s = substr(s, RLENGTH + 1)
+      if (match(s, /^(Z| ?[-+][0-2][0-9]:?[0-5][0-9])/)) t = t substr(s, 1, RLENGTH)
+      return t
+    }
+    return ""
+  }
+  BEGIN { mark = "@" ENVIRON["TK_B"] "\t"; m = length(mark) }
+  substr($0, 1, m) == mark {
+    word = substr($0, m + 1)
+    if (substr(word, 1, 5) == "file\t") { meta = substr(word, 6); first = auth = ""; lines = 0; next }
+    print (first == "" ? "?" : first) "\t" (auth == "" ? "?" : auth) "\t" substr(word, 5) "\t" meta
+    next
+  }
+  $0 == "" { next }
+  { lines++ }
+  first == "" && lines == 1 && /^utmp [0-9]+$/ && meta ~ /^[wb]tmp\t/ { first = substr($0, 6); next }
+  # A file may begin with what a crash or a cut left behind.
+  first == "" && lines <= 50 { first = stamp($0) }
+  auth == "" && substr($0, 1, 300) ~ / (sshd|sshd-session|sudo|su|login|systemd-logind)(\[|:| )/ { auth = stamp($0) }
+  '
+}
+
+# --- rotation ------------------------------------------------------------------------------------------------------
+
+lg_rotation() {
+  set --
+  lg_old=
+  for lg_f in /etc/logrotate.conf /etc/logrotate.d /etc/logrotate.d/*; do
+    case $lg_f in *"$lg_nl"*) tk_part odd '?'; continue ;; esac
+    if [ -f "$lg_f" ] && [ -r "$lg_f" ]; then
+      set -- "$@" "$lg_f"
+    elif [ "$lg_f" != '/etc/logrotate.d/*' ]; then
+      tk_part "$(tk_state "$lg_f")" "$lg_f"
+    fi
+  done
+  if [ $# -gt 0 ]; then
+    # Comments, scripts and mail addresses stay on the host.
+    awk '
+      FNR == 1 { printf "\n@%s part s=read f=%s\n", ENVIRON["TK_B"], FILENAME; script = 0 }
+      script { if ($1 == "endscript") script = 0; next }
+      $1 ~ /^#/ || $1 ~ /^mail/ || NF == 0 { next }
+      $1 ~ /^(prerotate|postrotate|firstaction|lastaction|preremove)$/ { script = 1; next }
+      { print substr($0, 1, 300) }' "$@"
+    lg_old=$(awk '
+      $1 == "olddir" && NF == 2 { gsub(/"/, "", $2); print (substr($2, 1, 1) == "/" ? "" : "/var/log/") $2 }' "$@" | sort -u)
+  fi
+  tk_part read rotation
+  if tk_have logrotate; then echo 'tool yes'; else echo 'tool no'; fi
+  if [ -d /run/systemd/system ]; then echo 'systemd yes'; else echo 'systemd no'; fi
+  if [ -x /etc/cron.daily/logrotate ]; then echo 'cron yes'; else echo 'cron no'; fi
+  lg_unit=/etc/systemd/system/logrotate.timer
+  if [ -h "$lg_unit" ] && [ "$(readlink "$lg_unit")" = /dev/null ]; then
+    echo 'timer masked'
+  elif [ -e /etc/systemd/system/timers.target.wants/logrotate.timer ] ||
+    [ -h /etc/systemd/system/timers.target.wants/logrotate.timer ] ||
+    [ -e /usr/lib/systemd/system/timers.target.wants/logrotate.timer ]; then
+    echo 'timer enabled'
+  elif [ -e /usr/lib/systemd/system/logrotate.timer ] || [ -e /lib/systemd/system/logrotate.timer ]; then
+    echo 'timer disabled'
+  else
+    echo 'timer absent'
+  fi
+  for lg_f in /var/lib/logrotate/status /var/lib/logrotate/logrotate.status /var/lib/logrotate.status \
+    /var/lib/misc/logrotate.status; do
+    if [ -f "$lg_f" ]; then
+      stat -c 'state %Y' "$lg_f"
+    elif [ "$(tk_state "$lg_f")" = denied ]; then
+      echo 'state denied'
+    fi
+  done
+}
+
+# --- journal -------------------------------------------------------------------------------------------------------
+
+lg_journal() {
+  for lg_f in /etc/systemd/journald.conf /run/systemd/journald.conf /usr/lib/systemd/journald.conf \
+    /etc/systemd/journald.conf.d/*.conf /run/systemd/journald.conf.d/*.conf /usr/lib/systemd/journald.conf.d/*.conf; do
+    case $lg_f in *"$lg_nl"*) continue ;; esac
+    if [ -e "$lg_f" ] || [ -h "$lg_f" ]; then tk_file "$lg_f" 8192; fi
+  done
+  tk_part read journal
+  lg_count /var/log/journal persistent
+  lg_whole=$lg_ok
+  lg_count /run/log/journal volatile
+  [ "$lg_whole" = yes ] || return 0
+  if ! tk_have journalctl; then echo 'tool no'; return 0; fi
+  lg_ask first
+  # sshd logs as sshd-session since OpenSSH 9.8.
+  lg_ask auth SYSLOG_IDENTIFIER=sshd SYSLOG_IDENTIFIER=sshd-session SYSLOG_IDENTIFIER=sudo SYSLOG_IDENTIFIER=su \
+    SYSLOG_IDENTIFIER=login SYSLOG_IDENTIFIER=systemd-logind + _COMM=sshd _COMM=sshd-session _COMM=sudo
+  lg_ask last -n 1
+}
+
+# lg_count FOLDER NAME: its state, how many system journals it holds and how many of them we may read.
+lg_count() {
+  lg_is=$(tk_state "$1") lg_all=0 lg_may=0 lg_ok=no
+  if [ "$lg_is" = read ]; then
+    for lg_f in "$1"/*/; do
+      if [ -d "$lg_f" ] && { [ ! -r "$lg_f" ] || [ ! -x "$lg_f" ]; }; then lg_is=denied; fi
+    done
+    for lg_f in "$1"/*/system.journal "$1"/*/system@*.journal; do
+      [ -f "$lg_f" ] || continue
+      lg_all=$((lg_all + 1))
+      [ -r "$lg_f" ] && lg_may=$((lg_may + 1))
+    done
+    [ "$lg_is" = read ] && [ "$lg_all" -gt 0 ] && [ "$lg_all" = "$lg_may" ] && lg_ok=yes
+  fi
+  echo "$2 $lg_is $lg_all $lg_may"
+}
+
+# lg_ask NAME MATCH...: the time of the first entry that comes.
+lg_ask() {
+  lg_what=$1
+  shift
+  exec 5>&1
+  lg_rc=$({
+    { tk_within 5 journalctl -q --no-pager -D /var/log/journal -o short-unix "$@" 3>&- 5>&-; echo $? >&3; } |
+      head -n 1 3>&- | sed -n "s/^\([0-9][0-9]*\)\.[0-9]* .*/$lg_what \1/p" >&5 3>&-
+  } 3>&1)
+  if [ "$lg_rc" = 141 ]; then lg_rc=0; fi
+  echo "$lg_what-status $lg_rc"
+}
+
+# --- elsewhere -----------------------------------------------------------------------------------------------------
+
+# Lines "DAEMON KIND SELECTOR": that something is sent away, not where to.
+lg_forwards() {
+  tk_part read forwards
+  set --
+  for lg_f in /etc/rsyslog.conf /etc/rsyslog.d/*.conf; do
+    if [ -f "$lg_f" ] && [ -r "$lg_f" ]; then
+      set -- "$@" "$lg_f"
+    elif [ "$(tk_state "$lg_f")" = denied ]; then
+      echo 'rsyslog denied ?'
+    fi
+  done
+  if [ $# -gt 0 ]; then
+    awk '
+      { sub(/^[ \t]+/, ""); sub(/[ \t]+#.*$/, "") }
+      /^#/ || NF == 0 { next }
+      {
+        s = substr($0, 1, 400); kind = ""
+        if (match(s, /type *= *"om(fwd|relp)"/)) kind = (s ~ /omrelp/ ? "relp" : "fwd")
+        else if (s ~ /:omrelp:/) kind = "relp"
+        else if ($1 !~ /^(\$?template|action)/ && NF > 1) {
+          if ($NF ~ /^@@[[(A-Za-z0-9]/) kind = "tcp"
+          else if ($NF ~ /^@[[(A-Za-z0-9]/) kind = "udp"
+        }
+        if (kind != "") print "rsyslog " kind " " ($1 ~ /^[a-z0-9*][a-z0-9*,.;!=]*$/ ? $1 : "?")
+      }' "$@"
+  fi
+  set --
+  for lg_f in /etc/syslog-ng/syslog-ng.conf /etc/syslog-ng/conf.d/*.conf; do
+    if [ -f "$lg_f" ] && [ -r "$lg_f" ]; then
+      set -- "$@" "$lg_f"
+    elif [ "$(tk_state "$lg_f")" = denied ]; then
+      echo 'syslog-ng denied ?'
+    fi
+  done
+  if [ $# -gt 0 ]; then
+    awk '
+      $1 ~ /^#/ { next }
+      /destination/ { inside = 1 }
+      inside && /(network|syslog|tcp6?|udp6?) *\(/ { print "syslog-ng network ?" }
+      /};/ { inside = 0 }' "$@"
+  fi
+  lg_f=/etc/systemd/system/multi-user.target.wants/systemd-journal-upload.service
+  if [ -e "$lg_f" ] || [ -h "$lg_f" ]; then echo 'journald upload ?'; fi
+  for lg_f in /etc/audit/plugins.d/au-remote.conf /etc/audisp/plugins.d/au-remote.conf; do
+    if [ -f "$lg_f" ] && [ -r "$lg_f" ]; then
+      awk '$1 == "active" && $3 == "yes" { print "audisp remote ?" }' "$lg_f"
+    fi
+  done
+}
+
+lg_audit() {
+  tk_part read audit
+  if [ -x /sbin/auditd ] || [ -x /usr/sbin/auditd ]; then echo 'tool yes'; else echo 'tool no'; fi
+  echo "conf $(tk_state /etc/audit/auditd.conf)"
+  if [ -f /etc/audit/auditd.conf ] && [ -r /etc/audit/auditd.conf ]; then
+    awk '$1 ~ /^(max_log_file|num_logs|max_log_file_action)$/ && $2 == "=" { print $1, $3 }' /etc/audit/auditd.conf
+  fi
+}
