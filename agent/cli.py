@@ -48,7 +48,7 @@ class Lazy(click.Group):
         """Keep the order of the table above."""
         return list(COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         """Import the subcommand that was named."""
         if cmd_name not in COMMANDS:
             return None

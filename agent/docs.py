@@ -2,6 +2,7 @@
 
 import inspect
 import sys
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,8 @@ def pages() -> dict[str, str]:
     return {
         "checks.md": _checks(),
         "facts.md": _facts(),
-        "tenken.schema.json": msgspec.json.format(msgspec.json.encode(schema(options)), indent=2).decode() + "\n",
+        "tenken.schema.json": msgspec.json.format(msgspec.json.encode(schema(options)), indent=2).decode()
+        + "\n",
     }
 
 
@@ -59,7 +61,8 @@ def _checks() -> str:
     for name, entry in catalogue().items():
         lines += [
             f"## {name}\n",
-            f"**{entry.page.title}.** Looks at: {entry.check.kind.value}. Severity: {entry.check.severity.value}. "
+            f"**{entry.page.title}.**\n",
+            f"Looks at: {entry.check.kind.value}. Severity: {entry.check.severity.value}.\n",
             f"Controls: {', '.join(entry.check.controls)}.\n",
             f"{entry.page.looks_at}\n",
             f"*Why it matters.* {entry.page.matters}\n",
@@ -96,7 +99,7 @@ def _doc_strings(kind: type) -> dict[str, str]:
     tree = ast.parse(inspect.getsource(kind))
     body: list[Any] = tree.body[0].body  # type: ignore[attr-defined]
     found: dict[str, str] = {}
-    for field, after in zip(body, body[1:], strict=False):
+    for field, after in pairwise(body):
         if isinstance(field, ast.AnnAssign) and isinstance(after, ast.Expr):
             value = after.value
             if isinstance(value, ast.Constant) and isinstance(value.value, str):

@@ -26,7 +26,7 @@ def read_history(folder: Path, target: str) -> History:
         return History(target=target)
     try:
         if len(raw) > MOST_BYTES:
-            raise msgspec.ValidationError("too large")  # noqa: EM101, TRY301, TRY003 (one path for both)
+            raise msgspec.ValidationError("too large")  # noqa: EM101, TRY003 (one path for both)
         history = decode(raw, History)
     except msgspec.MsgspecError as err:
         structlog.get_logger().warning("history damaged", target=target, reason=str(err))

@@ -1,12 +1,11 @@
 """One run: plan, visit, judge, seal."""
 
 import hashlib
-import secrets
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from datetime import datetime
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from threading import Event
+from typing import Any
 
 import structlog
 from msgspec import Struct
@@ -15,26 +14,30 @@ from agent.clock import Now
 from agent.fanout import Job, fan_out
 from agent.fresh import fresh_boundary, fresh_salt
 from agent.history import read_history, write_histories
+from agent.lastrun import last_run
 from agent.planning import host_probes, make_plan, used
 from agent.progress import Progress
-from agent.sites import Site
+from agent.reach import Reach
+from agent.sites import Site, origin_of
 from agent.slots import due
 from agent.sources import mail_evidence, roster_evidence
 from checks.engine import Case, judge_target, remember, worst
-from checks.model import Clock, Finding, History, Target
-from checks.verdicts import sort_key
+from checks.model import Clock, Finding, History, Result, Target
+from checks.verdicts import settle
+from collectors.auditor import footprint
 from collectors.evidence import Reason, Status, TargetEvidence, TargetKind
-from collectors.local import LocalTransport
-from collectors.script import Parameters
-from collectors.ssh import SshTransport
+from collectors.facts import Known, Probe, read_fact
+from collectors.script import Parameters, is_plain_name
 from collectors.sources.roster import PROBE as ROSTER
-from collectors.facts import Known, read_fact
-from collectors.transport import Transport
 from collectors.visit import visit
 from config.inventory import select
-from config.model import Host, TransportKind
+from config.model import Host
 from reports.documents import Catalogue, Exceptions, Plan, encode, encode_verdicts
 from reports.html import render
+from reports.sealkey import SealKey
+from reports.statement import TrustPin
+from reports.store import RunDraft, RunStatementInput, SealedRun, Store
+from reports.trust import load as load_trust
 from reports.view import ReportView, TargetView, build_view, summarise
 
 log = structlog.get_logger()
@@ -69,7 +72,7 @@ class _Tally:
         progress: Progress,
     ) -> None:
         self.plan = plan
-        self.rules = rules.rules
+        self.rules = rules
         self.site = site
         self.write = write
         self.progress = progress
@@ -79,7 +82,7 @@ class _Tally:
         self.findings: list[Finding] = []
         self.views: list[TargetView] = []
         self.histories: list[History] = []
-        self.judged = used(self.rules, site.entries)
+        self.judged = used(rules.rules, site.entries)
 
     def take(self, evidence: TargetEvidence) -> None:
         """Write, judge and remember one target."""
@@ -90,16 +93,12 @@ class _Tally:
             self.write(f"evidence/{target.target}.history.json", encode(earlier))
         if target.kind is TargetKind.ROSTER:
             self.sources[target.kind.value] = evidence
-        case = Case(
-            target=target, evidence=evidence, sources=self.sources, history=earlier, clock=self.clock
-        )
-        findings = list(judge_target(case, self.rules, self.site.entries))
+        case = Case(target=target, evidence=evidence, sources=self.sources, history=earlier, clock=self.clock)
+        findings = list(judge_target(case, self.rules.rules, self.site.entries))
         self.findings += findings
         self.histories.append(remember(case, self.plan.run, self.judged))
         self.views.append(summarise(evidence))
-        self.progress.advance(
-            target.target, evidence.status, worst(finding.result for finding in findings)
-        )
+        self.progress.advance(target.target, evidence.status, worst(finding.result for finding in findings))
         log.info(
             "target judged",
             target=target.target,
@@ -109,83 +108,183 @@ class _Tally:
         )
 
 
-def leavers_names(roster: TargetEvidence | None) -> tuple[str, ...]:
+def roster_names(roster: TargetEvidence | None) -> tuple[str, ...]:
     """Account names to ask name services for, one by one: those of everybody on the roster."""
     if roster is None:
         return ()
     fact = read_fact(ROSTER, roster)
     if not isinstance(fact, Known):
         return ()
-    return tuple(sorted({name for person in fact.value.persons for name in person.accounts if _plain(name)}))
+    return tuple(
+        sorted({name for person in fact.value.persons for name in person.accounts if is_plain_name(name)})
+    )
 
 
-def _plain(name: str) -> bool:
-    """Whether a log-in name can be put to a host; others cannot exist in passwd(5) either."""
-    return len(name) <= 64 and name[0].isalnum() and all(c.isalnum() or c in "._@-" for c in name) and name.isascii()  # noqa: PLR2004, E501
-
-
-def inspect(site: Site, request: Request, *, now: Now, progress: Progress) -> Inspected:
+def inspect(
+    site: Site, request: Request, *, now: Now, progress: Progress, interrupted: Event | None = None
+) -> Inspected:
     """Make one run, from the plan to the sealed bundle.
 
-    Raises StoreLockedError when another run holds the state folder, SealError for the signing key,
-    ConfigError for `--limit`. What a target does wrong never ends the run.
+    Once `interrupted` is set, what was not read yet is sealed as interrupted. Raises StoreLockedError
+    when another run holds the state folder, SealError for the signing key, ConfigError for `--limit` or
+    a private key. What a target does wrong never ends the run.
     """
     config = site.config
     selected = tuple(host for host in select(config.host, request.limit or None) if not host.excluded)
-    key = load_key(site.key)
-    with Store.open(site.state, origin=origin_of(config.site.id), key=key) as store:
+    reach = Reach(site, selected)
+    key = SealKey.load(site.key, origin=origin_of(config.site.id))
+    with Store.open(site.state) as store:
         as_of = now()
-        last = last_run(store)
-        draft = store.begin_run()
+        store.recover(key)
+        last = last_run(site)
         owed = due(config.schedule, config.site.timezone, last.as_of if last else None, as_of)
-        plan, rules = make_plan(
-            config,
-            site.entries,
-            selected=selected,
-            limit=request.limit,
-            run=draft.run,
-            log_size=store.size,
-            as_of=as_of,
-            due=owed,
-        )
-        raw_plan = encode(plan)
-        draft.write("plan.json", raw_plan)
-        draft.write("rules/catalogue.json", encode(rules))
-        draft.write("exceptions.json", encode(Exceptions()))
-        tally = _Tally(plan, rules, site, draft.write, progress)
-        _collect(site, request, tally, hashlib.sha256(raw_plan).hexdigest(), selected, now)
-        tally.findings.sort(key=sort_key)
-        draft.write("verdicts.jsonl", encode_verdicts(tuple(tally.findings)))
-        sealed = draft.seal(key, tally=tally, now=now)
+        draft = store.begin_run()
+        try:
+            plan, rules = make_plan(
+                config,
+                site.entries,
+                selected=selected,
+                limit=request.limit,
+                run=draft.run,
+                log_size=store.size,
+                as_of=as_of,
+                due=owed,
+            )
+            raw_plan = encode(plan)
+            draft.write("plan.json", raw_plan)
+            draft.write("rules/catalogue.json", encode(rules))
+            draft.write("exceptions.json", encode(Exceptions()))
+            tally = _Tally(plan, rules, site, draft.write, progress)
+            round_ = _Round(
+                site=site,
+                request=request,
+                tally=tally,
+                plan_sha256=hashlib.sha256(raw_plan).hexdigest(),
+                hosts=selected,
+                reach=reach,
+                now=now,
+                interrupted=interrupted or Event(),
+            )
+            round_.collect()
+            tally.findings = list(settle(tally.findings, rules.rules))
+            draft.write("verdicts.jsonl", encode_verdicts(tuple(tally.findings)))
+            sealed, view = _seal(site, draft, key, tally, now)
+        except BaseException:
+            draft.abandon()
+            raise
         write_histories(site.state / "history", tally.histories)
-    return sealed
-
-
-def _collect(
-    site: Site, request: Request, tally: _Tally, plan: str, selected: tuple[Host, ...], now: Now
-) -> None:
-    """Ask every target of the plan; each one is taken exactly once."""
-    config, run = site.config, tally.plan.run
-    tally.progress.start(len(tally.targets))
-    roster = roster_evidence(site, run, plan) if config.roster else None
-    if roster:
-        tally.take(roster)
-    for target in tally.plan.targets:
-        if target.excluded:
-            tally.take(_left_out(target, run, plan))
-    _visit_hosts(site, request, tally, plan, selected, leavers_names(roster), now)
-    for journal in config.mail:
-        tally.take(mail_evidence(site, journal, run, plan, tally.plan.as_of))
-
-
-def _left_out(target: Target, run: int, plan: str) -> TargetEvidence:
-    return TargetEvidence(
-        run=run,
-        plan=plan,
-        target=target.target,
-        kind=target.kind,
-        salt=fresh_salt(),
-        status=Status.EXCLUDED,
-        reason=Reason.EXCLUDED,
-        detail=target.excluded,
+    return Inspected(
+        run=sealed.run, bundle=sealed.bundle, report=sealed.folder / "report" / "report.html", view=view
     )
+
+
+def _seal(site: Site, draft: RunDraft, key: SealKey, tally: _Tally, now: Now) -> tuple[SealedRun, ReportView]:
+    shown: list[ReportView] = []
+
+    def late(evidence_root: str) -> dict[str, bytes]:
+        view = build_view(tally.plan, tally.rules, tally.findings, tally.views, evidence_root)
+        shown.append(view)
+        return {"report/report.html": render(view)}
+
+    held = load_trust(site.trust) if site.trust.exists() else None
+    sealed = draft.seal(
+        key,
+        late=late,
+        statement=RunStatementInput(
+            started=tally.plan.as_of,
+            finished=max(now(), tally.plan.as_of),
+            counts=_counts(tally),
+            trust=TrustPin(version=held.trust.version, sha256=held.sha256) if held else None,
+        ),
+    )
+    return sealed, shown[0]
+
+
+def _counts(tally: _Tally) -> dict[str, int]:
+    """Whole numbers for run.json: the population, the findings, and what the run cost this machine."""
+    hosts = [view for view in tally.views if view.kind is TargetKind.HOST]
+    cost = footprint()
+    return {
+        "hosts": len(hosts),
+        **{status.value: sum(view.status is status for view in hosts) for status in Status},
+        **{result.value: sum(each.result is result for each in tally.findings) for result in Result},
+        "auditor_cpu_ms": cost.cpu_ms,
+        "auditor_peak_bytes": cost.peak_bytes,
+    }
+
+
+class _Round(Struct, kw_only=True):
+    """The round over all targets of a plan; each one is taken exactly once."""
+
+    site: Site
+    request: Request
+    tally: _Tally
+    plan_sha256: str
+    hosts: tuple[Host, ...]
+    reach: Reach
+    now: Now
+    interrupted: Event
+
+    def collect(self) -> None:
+        """Read the roster first, since its names are asked for on every host; mail journals last."""
+        config, run = self.site.config, self.tally.plan.run
+        self.tally.progress.start(len(self.tally.targets))
+        roster = roster_evidence(self.site, run, self.plan_sha256) if config.roster else None
+        if roster:
+            self.tally.take(roster)
+        for target in self.tally.plan.targets:
+            if target.excluded:
+                self.tally.take(self._not_read(target, Status.EXCLUDED, Reason.EXCLUDED, target.excluded))
+        probes = host_probes(self.tally.judged)
+        parameters = Parameters(names=roster_names(roster))
+        fan_out(
+            [self._job(host, probes, parameters) for host in self.hosts],
+            workers=self.request.jobs or config.ssh.jobs,
+            on_done=self.tally.take,
+            interrupted=self.interrupted,
+        )
+        for journal in config.mail:
+            if self.interrupted.is_set():
+                target = self.tally.targets[journal.name]
+                self.tally.take(self._not_read(target, Status.UNREACHABLE, Reason.INTERRUPTED, ""))
+            else:
+                self.tally.take(
+                    mail_evidence(self.site, journal, run, self.plan_sha256, self.tally.plan.as_of)
+                )
+
+    def _job(self, host: Host, probes: tuple[Probe[Any], ...], parameters: Parameters) -> Job:
+        transport = self.reach.transport(host)
+        salt = fresh_salt()
+        ask = partial(
+            visit,
+            host,
+            transport,
+            probes,
+            parameters,
+            run=self.tally.plan.run,
+            plan=self.plan_sha256,
+            salt=salt,
+            boundary=fresh_boundary(),
+            now=self.now,
+            deadline_s=float(self.request.host_timeout_s or self.site.config.ssh.host_timeout.seconds),
+        )
+        return Job(
+            host=host,
+            run=self.tally.plan.run,
+            plan=self.plan_sha256,
+            salt=salt,
+            ask=ask,
+            stop=transport.close,
+        )
+
+    def _not_read(self, target: Target, status: Status, reason: Reason, detail: str) -> TargetEvidence:
+        return TargetEvidence(
+            run=self.tally.plan.run,
+            plan=self.plan_sha256,
+            target=target.target,
+            kind=target.kind,
+            salt=fresh_salt(),
+            status=status,
+            reason=reason,
+            detail=detail,
+        )

@@ -32,7 +32,8 @@ def print_promises(view: ReportView) -> None:
         [
             (
                 each.promise.id,
-                WORDS[each.outcome.result.value] + (" (measure out of date)" if each.outcome.obsolete else ""),
+                WORDS[each.outcome.result.value]
+                + (" (measure out of date)" if each.outcome.obsolete else ""),
                 *(
                     str(each.outcome.counts[result])
                     for result in (Result.FAIL, Result.UNKNOWN, Result.WARN, Result.PASS)
@@ -116,7 +117,9 @@ def print_plan(site: Site, limit: str, shape: str) -> None:
         judged = sorted(
             {rule.safeguard for rule in rules if site.entries[rule.safeguard].check.kind is target.kind}
         )
-        note = target.excluded and (target.excluded if target.excluded == LEFT_OUT else f"excluded: {target.excluded}")
+        note = target.excluded and (
+            target.excluded if target.excluded == LEFT_OUT else f"excluded: {target.excluded}"
+        )
         rows.append(
             {
                 "target": target.target,

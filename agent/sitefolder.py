@@ -1,5 +1,6 @@
 """Write a new site folder: configuration from a profile, signing key, trust file, and the example."""
 
+import hashlib
 import json
 import os
 from collections.abc import Iterator
@@ -7,8 +8,11 @@ from datetime import timedelta
 from pathlib import Path
 
 from agent.clock import now
+from agent.sites import origin_of
 from config.errors import ConfigError
 from config.profiles import text
+from reports.sealkey import SealKey
+from reports.trust import first as first_trust
 
 _EXAMPLE_HOST = """
 [[host]]
@@ -55,6 +59,21 @@ def write_site(
     configuration.write_text("".join(pieces), "utf-8")
     configuration.chmod(0o600)
     yield f"configuration  {configuration}"
+
+
+def _keys(folder: Path, site_id: str) -> Iterator[str]:
+    """Make the signing key and the trust file that an auditor is handed, unless they are there."""
+    path, trust = folder / "keys" / "seal", folder / "trust" / "trust-1.json"
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    origin = origin_of(site_id)
+    key = SealKey.load(path, origin=origin) if path.exists() else SealKey.create(path, origin=origin)
+    yield f"signing key    {path} ({key.fingerprint})"
+    if not trust.exists():
+        trust.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        trust.write_bytes(first_trust(site=site_id, key=key.verifier, issued=now().date()).encode())
+    digest = hashlib.sha256(trust.read_bytes()).hexdigest()
+    yield f"trust file     {trust}"
+    yield f"               SHA-256 {digest}: give it to your auditor on another way than the file"
 
 
 def _site(site_id: str, name: str, timezone: str) -> str:

@@ -53,6 +53,11 @@ class Site(Struct, frozen=True, kw_only=True):
         return self.path(self.config.ssh.known_hosts)
 
 
+def origin_of(site_id: str) -> str:
+    """The name of a site's run log, in its keys and checkpoints (C2SP tlog-checkpoint)."""
+    return f"tenken/{site_id}"
+
+
 def open_site(explicit: Path | None) -> Site:
     """Find, load and check the configuration; raises ConfigError with everything that is wrong."""
     entries = catalogue()

@@ -4,12 +4,12 @@ import secrets
 from datetime import datetime
 
 import structlog
+from collectors.mail.journal import JournalError, read_journal
 
 from agent.fresh import fresh_salt
 from agent.planning import ROSTER_TARGET
 from agent.sites import Site
 from collectors.evidence import Reason, Section, Status, TargetEvidence, TargetKind
-from collectors.mail.journal import JournalError, read_journal
 from collectors.sources.roster import RosterFacts
 from collectors.sources.roster_csv import read_roster, roster_section
 from config.errors import RosterError
@@ -35,7 +35,9 @@ def roster_evidence(site: Site, run: int, plan: str) -> TargetEvidence:
         section = roster_section(read_roster(site.path(roster.path), roster))
     except RosterError as err:
         structlog.get_logger().error("roster not read", reason=str(err), hint=err.hint)
-        return _evidence(ROSTER_TARGET, TargetKind.ROSTER, run, plan, (), Reason.CORRUPT, str(err))
+        return _evidence(
+            ROSTER_TARGET, TargetKind.ROSTER, run, plan, (), reason=Reason.CORRUPT, detail=str(err)
+        )
     return _evidence(ROSTER_TARGET, TargetKind.ROSTER, run, plan, (section,))
 
 
@@ -46,7 +48,7 @@ def mail_evidence(site: Site, journal: MailJournal, run: int, plan: str, as_of: 
         sections = read_journal(journal, site.folder, as_of, secrets.token_bytes(32))
     except JournalError as err:
         structlog.get_logger().error("mail journal not read", journal=journal.name, reason=str(err))
-        return _evidence(journal.name, TargetKind.MAIL, run, plan, (), err.reason, str(err))
+        return _evidence(journal.name, TargetKind.MAIL, run, plan, (), reason=err.reason, detail=str(err))
     return _evidence(journal.name, TargetKind.MAIL, run, plan, sections)
 
 
@@ -56,6 +58,7 @@ def _evidence(
     run: int,
     plan: str,
     sections: tuple[Section, ...],
+    *,
     reason: Reason | None = None,
     detail: str = "",
 ) -> TargetEvidence:

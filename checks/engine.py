@@ -25,7 +25,7 @@ from checks.model import (
     not_known,
 )
 from checks.text import say
-from collectors.evidence import Reason, TargetEvidence
+from collectors.evidence import Reason, Status, TargetEvidence
 from collectors.facts import Known, Probe, Unknown, read_fact
 from config.codec import dec_hook
 
@@ -57,9 +57,12 @@ class Case(Struct, frozen=True, kw_only=True):
 def judge_target(case: Case, rules: Iterable[Rule], entries: Mapping[str, Entry]) -> Iterator[Finding]:
     """Judge every rule whose safeguard looks at this kind of target.
 
-    A fact that a check needs and that is not known makes one unknown finding per fact; a check that
+    Facts that a check needs and that are not known make one unknown finding per reason; a check that
     says nothing makes one too. A fault inside a check is unknown(internal) for this target alone.
+    A target that was declared as left out is not judged: it stays in the population, with its reason.
     """
+    if case.evidence.status is Status.EXCLUDED:
+        return
     facts = _Facts(case)
     for rule in rules:
         entry = entries[rule.safeguard]
@@ -86,30 +89,51 @@ def judge_target(case: Case, rules: Iterable[Rule], entries: Mapping[str, Entry]
 def remember(case: Case, run: int, entries: Iterable[Entry]) -> History:
     """Fold what this run saw into the history that the next run is given.
 
-    A safeguard whose facts are not known keeps its earlier sightings: not looking is not vanishing.
+    A safeguard whose facts are not known, or that no promise names in this run, keeps its sightings as
+    they were: not looking is neither seeing nor vanishing.
     """
     facts = _Facts(case)
     now = case.clock.as_of
-    kept = {
-        key: sighting for key, sighting in case.history.seen.items() if now - sighting.last < FORGET_AFTER
-    }
+    earlier = case.history
+    seen = {key: sighting for key, sighting in earlier.seen.items() if now - sighting.last < FORGET_AFTER}
+    # A history written by hand or before `looked` existed counts as looked at throughout.
+    looked = {key.partition(":")[0]: earlier.as_of for key in seen if earlier.as_of} | earlier.looked
+    looked = {safeguard: when for safeguard, when in looked.items() if now - when < FORGET_AFTER}
     for entry in entries:
-        watch = entry.check.watch
-        if watch is None or entry.check.kind is not case.target.kind:
+        names = _watched(entry, case, facts)
+        if names is None:
             continue
-        arguments, missing = _arguments(watch, entry, case, facts, {})
-        if missing:
-            prefix = f"{entry.check.id}:"
-            for key, sighting in kept.items():
-                if key.startswith(prefix) and sighting.last == case.history.as_of:
-                    kept[key] = Sighting(first=sighting.first, last=now)
-            continue
-        for name in watch(**arguments):
-            key = f"{entry.check.id}:{name}"
-            earlier = kept.get(key)
-            unbroken = earlier is not None and earlier.last in (case.history.as_of, now)
-            kept[key] = Sighting(first=earlier.first if earlier and unbroken else now, last=now)
-    return History(target=case.target.target, run=run, as_of=now, seen=dict(sorted(kept.items())))
+        safeguard = entry.check.id
+        for name in names:
+            key = f"{safeguard}:{name}"
+            first = earlier.since(safeguard, name) if key in seen else None
+            seen[key] = Sighting(
+                first=first or now,
+                last=now,
+                unseen=earlier.unseen_at(safeguard, name) if first else looked.get(safeguard),
+            )
+        looked[safeguard] = now
+    return History(
+        target=case.target.target,
+        run=run,
+        as_of=now,
+        seen=dict(sorted(seen.items())),
+        looked=dict(sorted(looked.items())),
+    )
+
+
+def _watched(entry: Entry, case: Case, facts: "_Facts") -> frozenset[str] | None:
+    """Name the states that are there now; None when that cannot be told."""
+    watch = entry.check.watch
+    if watch is None or entry.check.kind is not case.target.kind:
+        return None
+    arguments, missing = _arguments(watch, entry, case, facts, {})
+    if missing:
+        return None
+    try:
+        return frozenset(watch(**arguments))
+    except Exception:  # noqa: BLE001 (its judge fails as well and says so; this run's look is void)
+        return None
 
 
 class _Facts:
@@ -143,9 +167,13 @@ def _outcomes(rule: Rule, entry: Entry, case: Case, facts: _Facts) -> tuple[Outc
     wanted = say("{title}", title=entry.page.title)
     arguments, missing = _arguments(entry.check.judge, entry, case, facts, rule.options)
     if missing:
+        # One reason, such as a host that is down, is one finding however many facts it took away.
+        causes: dict[tuple[Reason, str], list[str]] = {}
+        for fact in missing:
+            causes.setdefault((fact.reason, fact.detail), []).append(fact.evidence)
         return tuple(
-            not_known(WHOLE, fact.reason, wanted, detail=fact.detail, evidence=(fact.evidence,))
-            for fact in missing
+            not_known(WHOLE, reason, wanted, detail=detail, evidence=tuple(sorted(cited)))
+            for (reason, detail), cited in causes.items()
         )
     try:
         outcomes = tuple(entry.check.judge(**arguments))

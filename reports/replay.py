@@ -14,16 +14,23 @@ from reports.documents import Catalogue, Plan, decode, encode_verdicts
 def replay(members: Mapping[str, bytes]) -> bytes:
     """Return the bytes that verdicts.jsonl must have, given the bundle's other members.
 
-    Raises VerifyError when a safeguard of the bundle is not installed here.
+    Raises VerifyError when the bundle was judged by safeguards that are not installed here, or by other
+    versions of them that come to other verdicts: then nothing can be said.
     """
-    return encode_verdicts(_findings(members))
+    again = encode_verdicts(_findings(members))
+    if again != members["verdicts.jsonl"]:
+        other = _other_rules(members)
+        if other:
+            message = f"other versions of {', '.join(other)} are installed here, and they judge otherwise"
+            raise VerifyError(message, hint="Verify with the version that made the bundle.")
+    return again
 
 
-def same_rules(members: Mapping[str, bytes]) -> bool:
-    """Whether the installed safeguards are, byte for byte, those that judged the bundle."""
+def _other_rules(members: Mapping[str, bytes]) -> list[str]:
+    """Name the safeguards whose installed file is not, byte for byte, the one that judged the bundle."""
     rules = decode(members["rules/catalogue.json"], Catalogue)
     installed = catalogue()
-    return all(rule.id in installed and installed[rule.id].sha256 == rule.sha256 for rule in rules.safeguards)
+    return [rule.id for rule in rules.safeguards if installed[rule.id].sha256 != rule.sha256]
 
 
 def _findings(members: Mapping[str, bytes]) -> tuple[Finding, ...]:

@@ -22,7 +22,10 @@ def list_(shape: str) -> None:
         return
     print_table(
         ("safeguard", "looks at", "severity", "the safe state"),
-        [(name, each.check.kind.value, each.check.severity.value, each.page.title) for name, each in entries.items()],
+        [
+            (name, each.check.kind.value, each.check.severity.value, each.page.title)
+            for name, each in entries.items()
+        ],
     )
 
 
@@ -66,6 +69,7 @@ def _plain(entry: Entry) -> dict[str, object]:
         "to_do": entry.page.to_do,
         "sha256": entry.sha256,
         "settings": [
-            {"name": name, "default": default, "meaning": meaning} for name, default, meaning in settings_of(entry)
+            {"name": name, "default": default, "meaning": meaning}
+            for name, default, meaning in settings_of(entry)
         ],
     }

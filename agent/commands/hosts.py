@@ -51,9 +51,10 @@ def test(app: App, names: tuple[str, ...], shape: str) -> None:
     Exit status 3 when a host cannot be inspected as declared.
     """
     from agent import logs  # noqa: PLC0415 (start-up time)
-    from agent.hosttest import HINTS, try_hosts  # noqa: PLC0415
+    from agent.hosttest import try_hosts  # noqa: PLC0415
     from agent.output import print_json, print_table  # noqa: PLC0415
     from agent.sites import open_site  # noqa: PLC0415
+    from collectors.transport import HINTS  # noqa: PLC0415
 
     logs.configure(app.verbosity, app.log_format)
     tried = try_hosts(open_site(app.config), names)
@@ -77,7 +78,9 @@ def test(app: App, names: tuple[str, ...], shape: str) -> None:
 
 @command.command()
 @click.argument("names", nargs=-1, required=True)
-@click.option("--yes", is_flag=True, help="Pin without asking: only when the fingerprints were compared elsewhere.")
+@click.option(
+    "--yes", is_flag=True, help="Pin without asking: only when the fingerprints were compared elsewhere."
+)
 @click.pass_obj
 def trust(app: App, names: tuple[str, ...], *, yes: bool) -> None:
     """Show the host keys that hosts offer and pin them.

@@ -17,7 +17,9 @@ from config.profiles import names
     show_default=True,
 )
 @click.option("--site", "site_id", default="example", help="Short name of the site.", show_default=True)
-@click.option("--name", default="Example K.K.", help="The company's name as reports print it.", show_default=True)
+@click.option(
+    "--name", default="Example K.K.", help="The company's name as reports print it.", show_default=True
+)
 @click.option("--timezone", default="", help="IANA zone in which days are meant, such as Asia/Tokyo.")
 @click.option(
     "--example", is_flag=True, help="Add an invented roster and mail journal, and inspect this machine."

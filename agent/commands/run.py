@@ -30,8 +30,9 @@ def command(
     """Exit with 0, 1 or 3, see `tenken --help`."""
     from agent import clock, logs, results  # noqa: PLC0415 (start-up time)
     from agent.inspection import Request, inspect  # noqa: PLC0415
+    from agent.interrupts import gently  # noqa: PLC0415
+    from agent.lastrun import owed  # noqa: PLC0415
     from agent.progress import Bar, Silent, wanted  # noqa: PLC0415
-    from agent.runlog import owed  # noqa: PLC0415
     from agent.sites import open_site  # noqa: PLC0415
     from config.duration import Duration  # noqa: PLC0415
 
@@ -47,8 +48,8 @@ def command(
     if if_due and owed(site, clock.now()).slot is None:
         return
     request = Request(limit=limit, jobs=jobs, host_timeout_s=timeout)
-    with Bar() if wanted(quiet) else nullcontext(Silent()) as progress:
-        done = inspect(site, request, now=clock.now, progress=progress)
+    with gently() as interruption, Bar() if wanted(quiet) else nullcontext(Silent()) as progress:
+        done = inspect(site, request, now=clock.now, progress=progress, interrupted=interruption.flag)
     if not quiet or done.view.exit_status:
         results.print_run(done, shape)
-    raise click.exceptions.Exit(done.view.exit_status)
+    raise click.exceptions.Exit(interruption.status if interruption.number else done.view.exit_status)

@@ -1,0 +1,79 @@
+"""Try hosts one by one, and pin their keys: the set-up before the first run."""
+
+from collections.abc import Callable, Iterator
+
+from agent.clock import now
+from agent.fresh import fresh_boundary, fresh_salt
+from agent.reach import Reach
+from agent.sites import Site
+from collectors.evidence import TargetEvidence
+from collectors.known_hosts import pin
+from collectors.registry import all_probes
+from collectors.script import Parameters
+from collectors.ssh import scan_host_key
+from collectors.visit import visit
+from config.errors import TenkenError
+from config.inventory import select
+from config.model import Host, TransportKind
+
+NO_PLAN = "0" * 64
+"""a trial belongs to no run: nothing of it is kept"""
+
+
+def try_hosts(site: Site, names: tuple[str, ...]) -> tuple[TargetEvidence, ...]:
+    """Visit hosts one after another with the smallest question; keep nothing."""
+    hosts = _chosen(site, names)
+    reach = Reach(site, hosts)
+    return tuple(
+        visit(
+            host,
+            reach.transport(host),
+            (all_probes()["platform"],),
+            Parameters(),
+            run=0,
+            plan=NO_PLAN,
+            salt=fresh_salt(),
+            boundary=fresh_boundary(),
+            now=now,
+            deadline_s=float(site.config.ssh.host_timeout.seconds),
+        )
+        for host in hosts
+    )
+
+
+def pin_hosts(
+    site: Site, names: tuple[str, ...], *, confirm: Callable[[str], bool] | None
+) -> Iterator[tuple[str, bool]]:
+    """Pin the keys that hosts offer, after `confirm` said yes to their fingerprints.
+
+    Yields a line to show and whether it is good news; a host that fails hides no other.
+    """
+    for host in _chosen(site, names):
+        if host.transport is not TransportKind.SSH:
+            yield f"{host.name}: this machine needs no host key", True
+            continue
+        try:
+            yield from _pin_one(site, host, confirm)
+        except TenkenError as err:
+            yield f"{host.name}: {err}{' ' + err.hint if err.hint else ''}", False
+
+
+def _pin_one(site: Site, host: Host, confirm: Callable[[str], bool] | None) -> Iterator[tuple[str, bool]]:
+    keys = scan_host_key(host, float(site.config.ssh.connect_timeout.seconds))
+    for key in keys:
+        yield f"{host.name}: {key.key_type} {key.fingerprint}", True
+    if confirm is not None and not confirm(f"Pin {len(keys)} keys of {host.name}?"):
+        yield f"{host.name}: not pinned", False
+        return
+    conflicts = pin(site.known_hosts, host.where, host.port, keys)
+    for each in conflicts:
+        pinned = f"line {each.line} of {site.known_hosts.name} pins {each.key_type} {each.pinned}"
+        offered = f"the host offers {each.offered or 'no such key'}"
+        yield f"{host.name}: {pinned}, {offered}: nothing was pinned", False
+        yield f"{host.name}: find out why before you remove that line", False
+    if not conflicts:
+        yield f"{host.name}: pinned in {site.known_hosts.name}", True
+
+
+def _chosen(site: Site, names: tuple[str, ...]) -> tuple[Host, ...]:
+    return select(site.config.host, ",".join(names) or None)
