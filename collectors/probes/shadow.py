@@ -8,7 +8,7 @@ from collectors.facts import Facts, Probe, WithheldError
 from collectors.probes.rows import broken, count, fields, is_login, login, required, rows
 from config.errors import ParseError
 
-_DAYS = re.compile(r"-?[0-9]{1,12}")
+_DAYS = re.compile(r"[0-9]{1,9}")
 _STATES = frozenset({"empty", "x", "star", "bang", "bangother", "starlike", "locked", "set", "invalid"})
 
 
@@ -35,7 +35,7 @@ class PasswordState(StrEnum):
 
 
 class ShadowEntry(Facts, frozen=True, kw_only=True):
-    """One line of shadow(5); days count from 1970-01-01 UTC, None means the field is empty or -1."""
+    """One line of shadow(5); days count from 1970-01-01 UTC, None means the field is empty."""
 
     name: str
     state: PasswordState
@@ -54,7 +54,7 @@ class ShadowEntry(Facts, frozen=True, kw_only=True):
     expire_day: int | None
     """field 8: the account's own end"""
     damaged: bool
-    """a field is no number: the C library then skips the line"""
+    """a field is no plain number, not even -1: the C library then skips the whole line"""
     shared: int
     """class of accounts with the identical salt and hash; 0 when there is no other"""
     from_service: bool
@@ -118,8 +118,7 @@ def _entry(part: Part, number: int, line: str) -> ShadowEntry:
     state, _, algorithm = how.partition(" ")
     if state not in _STATES or (state in ("set", "locked")) != bool(algorithm):
         raise broken(part, number, "unknown state")
-    values = [_day(part, number, text) for text in days]
-    changed, least, most, warn, inactive, expire = (None if value == -1 else value for value in values)
+    changed, least, most, warn, inactive, expire = (_day(part, number, text) for text in days)
     return ShadowEntry(
         name=login(part, number, name),
         state=PasswordState(state),
@@ -131,7 +130,7 @@ def _entry(part: Part, number: int, line: str) -> ShadowEntry:
         warn_days=warn,
         inactive_days=inactive,
         expire_day=expire,
-        damaged="?" in days or any(value is not None and value < -1 for value in values),
+        damaged="?" in days,
         shared=count(part, number, shared),
         from_service=source == "S",
     )

@@ -41,7 +41,7 @@ sec_shadow() {
       k = kind(p)
       return k == "" ? "invalid" : "set " k
     }
-    function number(v) { return v == "" || (v ~ /^-?[0-9]+$/ && length(v) <= 12) ? v : "?" }
+    function number(v) { return v == "" || (v ~ /^[0-9]+$/ && length(v) <= 9) ? v : "?" }
     BEGIN { mark = ENVIRON["TK_B"]; source = "P"; n = split(asked, names, " "); for (i in names) known[names[i]]; n = 0 }
     $0 == mark { source = source == "P" ? "F" : "S"; next }
     { sub(/^[ \t]+/, "") }
@@ -51,7 +51,7 @@ sec_shadow() {
     source == "F" { local_name[$1] }
     source == "S" && $1 in local_name { next }
     {
-      if ($1 == "" || (NF != 9 && NF != 8)) {
+      if ($1 == "" || NF != 9) {
         print "B:" ($1 in known ? $1 : "?"); next
       }
       if (!($1 in known)) { orphans++; next }
