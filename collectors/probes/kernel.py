@@ -10,7 +10,7 @@ from collectors.facts import Facts, Probe, WithheldError
 from config.errors import ParseError
 
 _TIMED = re.compile(r"([0-9]{1,11}) (/\S{1,500})")
-_PACKAGE = re.compile(r"([a-z]{2})[a-zA-Z ]?\t([a-z0-9][a-z0-9+.-]{0,200})\t([!-~]{0,256})")
+_PACKAGE = re.compile(r"([a-zA-Z]{2})[a-zA-Z ]?\t([a-z0-9][a-z0-9+.-]{0,200})\t([!-~]{0,256})")
 _IMAGE = re.compile(r"linux-image-(?:unsigned-)?([0-9].*?)(?:-unsigned)?")
 _DEBIAN_BUILD = re.compile(r"#[0-9].* Debian ([0-9][A-Za-z0-9.+~:-]*)")
 _UBUNTU_BUILD = re.compile(r"#([0-9][0-9~.]*)-Ubuntu ")
