@@ -11,6 +11,7 @@ from typing import Any
 from config.errors import FormatError
 
 MOST_DEPTH = 32
+"""objects and lists inside each other"""
 MOST_INTEGER = 2**53 - 1
 """the largest integer every JSON reader keeps exact (RFC 7493 section 2.2)"""
 
@@ -75,7 +76,7 @@ def _walk(value: object) -> Iterator[tuple[object, int]]:
 
 def _check(item: object, depth: int) -> None:
     message = ""
-    if depth > MOST_DEPTH:
+    if depth >= MOST_DEPTH and isinstance(item, (dict, list, tuple)):
         message = f"nested deeper than {MOST_DEPTH}"
     elif isinstance(item, dict):
         if not all(isinstance(key, str) and key.isascii() for key in item):
