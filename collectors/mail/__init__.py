@@ -1,0 +1,1 @@
+"""Readers of mail journals: messages in, digests and counts out."""
