@@ -91,14 +91,19 @@ def _convert(document: Document, options: Mapping[str, type[Struct]]) -> Config:
                 path = ("promise", place, "set")
                 _lift_decision(row, settings, path, report)
                 check_set(path, settings, row.get("proves"), options, report)
-    compare(tables, Config, (), report)
-    check(document, options)
-    if not document.problems:
-        try:
-            return msgspec.convert(tables, Config, dec_hook=dec_hook)
-        except msgspec.ValidationError as err:
+    config: Config | None = None
+    try:
+        config = msgspec.convert(tables, Config, dec_hook=dec_hook)
+    except msgspec.ValidationError as err:
+        # It stops at the first deviation; the slower comparison names all of them.
+        before = len(document.problems)
+        compare(tables, Config, (), report)
+        if len(document.problems) == before and not hidden:
             document.problem((), str(err))
-    raise ConfigErrors(document.sorted_problems())
+    check(document, options)
+    if document.problems or config is None:
+        raise ConfigErrors(document.sorted_problems())
+    return config
 
 
 def _refuse_decision_outside(row: dict[str, Any], path: KeyPath, report: Report) -> None:

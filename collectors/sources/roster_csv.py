@@ -29,6 +29,8 @@ MOST_ROWS = 500_000
 MOST_ROW_CHARACTERS = 64 * 1024
 MOST_CELL_CHARACTERS = 256
 """of a person's key or one account name: longer than any directory allows"""
+MOST_ACCOUNTS = 256
+"""of one person: more is a delimiter or a key gone wrong"""
 MOST_ERRORS = 50
 """row errors that are named; the rest is counted"""
 
@@ -71,6 +73,7 @@ _NO_CP932 = re.compile("[\x80\uf8f0-\uf8f3]")
 """what Python reads from the bytes 80, A0, FD, FE and FF, which CP932 leaves undefined"""
 _SPREADSHEETS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
+_TOO_MANY = f"more than {MOST_ACCOUNTS} accounts of one person"
 _SAVE_AS = "save it as CSV UTF-8 in the spreadsheet program and name that file"
 
 
@@ -178,6 +181,7 @@ class _Table:
         self._header_row, self._header = next(self._rows, (1, []))
         self._stop_at_errors()
         self._places = self._columns(columns)
+        self._names = {field: self._header[place].strip() for field, place in self._places.items()}
 
     def persons(self) -> tuple[Person, ...]:
         """Read every row; rows of one person are one entry with all the accounts."""
@@ -196,8 +200,11 @@ class _Table:
             elif conflict := _conflict(earlier.person, person):
                 self._error(f"rows {earlier.number} and {number} are the same person {conflict}")
             else:
-                accounts = dict.fromkeys((*earlier.person.accounts, *person.accounts))
-                merged = structs.replace(earlier.person, accounts=tuple(accounts))
+                accounts = tuple(dict.fromkeys((*earlier.person.accounts, *person.accounts)))
+                if len(accounts) > MOST_ACCOUNTS:
+                    self._error(f"rows {earlier.number} to {number}: {_TOO_MANY}")
+                    continue
+                merged = structs.replace(earlier.person, accounts=accounts)
                 known[person.person] = _Row(number=earlier.number, person=merged)
         if not self._is_ended and last[1] < len(self._header):
             self._error(f"row {last[0]}: the file ends in the middle of a row")
@@ -213,9 +220,10 @@ class _Table:
                 if number > MOST_ROWS:
                     self._error(f"has more than {MOST_ROWS} rows")
                     return
-                if sum(map(len, cells)) + len(cells) > MOST_ROW_CHARACTERS:
+                joined = "".join(cells)
+                if len(joined) + len(cells) > MOST_ROW_CHARACTERS:
                     self._error(f"row {number}: is longer than {MOST_ROW_CHARACTERS} characters")
-                elif any(not cell.isspace() and cell for cell in cells):
+                elif joined.strip():
                     yield number, cells
         except csv.Error as err:
             # csv.Error speaks of the grammar only, never of the content.
@@ -256,10 +264,12 @@ class _Table:
         cell = {
             field: _cell(cells[place]) if place < len(cells) else "" for field, place in self._places.items()
         }
-        names = {field: self._header[place].strip() for field, place in self._places.items()}
+        names = self._names
         if not cell["person"]:
             raise _CellError(names["person"], "is empty")
         accounts = tuple(dict.fromkeys(filter(None, _BETWEEN_ACCOUNTS.split(cell["account"]))))
+        if len(accounts) > MOST_ACCOUNTS:
+            raise _CellError(names["account"], _TOO_MANY)
         for field, words in (("person", (cell["person"],)), ("account", accounts)):
             if any(len(word) > MOST_CELL_CHARACTERS for word in words):
                 raise _CellError(names[field], f"is longer than {MOST_CELL_CHARACTERS} characters")
@@ -314,8 +324,8 @@ def _folded(header: str) -> str:
 
 
 def _cell(cell: str) -> str:
-    text = unicodedata.normalize("NFKC", cell).strip()
-    kept = _KEPT_AS_TEXT.fullmatch(text)
-    if kept:
-        text = kept[1].strip()
+    text = cell.strip() if cell.isascii() else unicodedata.normalize("NFKC", cell).strip()
+    if text.startswith("="):
+        kept = _KEPT_AS_TEXT.fullmatch(text)
+        text = kept[1].strip() if kept else text
     return "" if text.casefold() in _NOTHING else text

@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from datetime import date
+from functools import lru_cache
 
 EARLIEST_YEAR, LATEST_YEAR = 1926, 2199
 NEVER_YEAR = 9999
@@ -36,6 +37,7 @@ class DateError(ValueError):
     """The cell holds no date that exists."""
 
 
+@lru_cache(maxsize=4_096)
 def read_date(cell: str) -> date | None:
     """Return the day a cell names; None for an empty one and for the year 9999.
 

@@ -280,6 +280,7 @@ def test_a_table_of_two_files_names_both_places(tmp_path: Path) -> None:
     ("raw", "problem"),
     [
         (b"[site]\nid = \n", "2: Invalid value; this is not valid TOML"),
+        (b"a =\n\n\nb = 1\n", "1: Invalid value; this is not valid TOML"),
         (b"a = 1\na = 2\n", "2: Cannot overwrite a value; this is not valid TOML"),
         (b"a = [1,\n2\n", "2: Unclosed array; this is not valid TOML"),
         (b"a = 1\nb = '\xff'\n", "2: is not UTF-8; save the file as UTF-8"),

@@ -343,6 +343,20 @@ def test_a_file_that_is_broken_or_too_large_is_refused(tmp_path: Path, rest: str
     assert refused(tmp_path, ENGLISH + rest) == [f"roster.csv: {words}"]
 
 
+def test_an_endless_list_of_accounts_of_one_person_is_refused(tmp_path: Path) -> None:
+    """In one cell or over many rows: a delimiter or a key has gone wrong."""
+    cell = ";".join(f"u{place}" for place in range(257))
+    rows = "".join(f"1,x,u{place},,\n" for place in range(257))
+    assert refused(tmp_path, f"{ENGLISH}1,x,{cell},,\n") == [
+        'roster.csv: row 2, column "Account": more than 256 accounts of one person'
+    ]
+    assert refused(tmp_path, ENGLISH + rows) == [
+        "roster.csv: rows 2 to 258: more than 256 accounts of one person"
+    ]
+    fewer = cell.rpartition(";")[0]
+    assert len(read(tmp_path, f"{ENGLISH}1,x,{fewer},,\n1,x,u0,,\n")[0].accounts) == 256
+
+
 def test_trailing_empty_cells_may_be_left_away(tmp_path: Path) -> None:
     """Spreadsheet programs do so when they save CSV."""
     assert read(tmp_path, f"{ENGLISH}1,x,taro\n") == (Person(person="1", accounts=("taro",)),)
