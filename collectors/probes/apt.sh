@@ -200,10 +200,11 @@ tk_apt_files() {
 tk_apt_list() {
   case $1 in
     *Packages) tk_within 4 cat "$1"; return ;;
+    # apt-helper ends with 0 on a gzip file that was cut short.
+    *.gz) tk_within 4 gzip -dc <"$1"; return ;;
   esac
   if [ -x /usr/lib/apt/apt-helper ]; then tk_within 4 /usr/lib/apt/apt-helper cat-file "$1"; return; fi
   case $1 in
-    *.gz) tk_within 4 gzip -dc <"$1" ;;
     *.xz) tk_within 4 xz -dc <"$1" ;;
     *.bz2) tk_within 4 bzip2 -dc <"$1" ;;
     *.lz4) tk_within 4 lz4 -dc <"$1" ;;

@@ -61,9 +61,15 @@ def pocket(**more: object) -> Pocket:
 
 def offer(**more: object) -> Offer:
     usual = {
-        "name": "openssl", "arch": "amd64", "installed": "3.0.14-1", "held": False, "source": "openssl",
-        "offered": "3.0.15-1", "newer": True, "pocket": PREFIX,
-    }  # fmt: skip
+        "name": "openssl",
+        "arch": "amd64",
+        "installed": "3.0.14-1",
+        "held": False,
+        "source": "openssl",
+        "offered": "3.0.15-1",
+        "newer": True,
+        "pocket": PREFIX,
+    }
     return Offer(**{**usual, **more})  # type: ignore[arg-type]
 
 
@@ -84,10 +90,15 @@ def packages(**more: object) -> AptFacts:
 
 def kernel(**more: object) -> KernelFacts:
     usual = {
-        "release": "6.1.0-13-amd64", "running_version": "6.1.55-1", "guest": (), "images": ("/boot/x",),
-        "packages": (image("6.1.0-13-amd64", "6.1.55-1", 90), META), "has_modules": True, "restart_asked": None,
+        "release": "6.1.0-13-amd64",
+        "running_version": "6.1.55-1",
+        "guest": (),
+        "images": ("/boot/x",),
+        "packages": (image("6.1.0-13-amd64", "6.1.55-1", 90), META),
+        "has_modules": True,
+        "restart_asked": None,
         "restart_packages": (),
-    }  # fmt: skip
+    }
     return KernelFacts(**{**usual, **more})  # type: ignore[arg-type]
 
 

@@ -172,7 +172,7 @@ def test_a_foreign_architecture_is_compared_with_its_own_list(root: DebianRoot) 
 
 
 def test_a_version_that_is_missing_or_none_is_not_taken_for_nothing_newer(root: DebianRoot) -> None:
-    for name in ("absent", "odd", "long", "odd-but-fixed"):
+    for name in ("absent", "odd", "long", "odd-but-fixed", "odd-and-old"):
         root.install(name, "1.0-1")
     root.archive(
         "bookworm-security",
@@ -183,11 +183,13 @@ def test_a_version_that_is_missing_or_none_is_not_taken_for_nothing_newer(root: 
                 stanza("long", "1." + "0" * 500),
                 stanza("odd-but-fixed", "?"),
                 stanza("odd-but-fixed", "1.0-2"),
+                stanza("odd-and-old", "0.9-1"),
+                stanza("odd-and-old", "?"),
             ]
         },
     )
     assert {name: offer.newer for name, offer in offers_of(root).items()} == {
-        "absent": None, "odd": None, "long": None, "odd-but-fixed": True,
+        "absent": None, "odd": None, "long": None, "odd-but-fixed": True, "odd-and-old": None,
     }  # fmt: skip
 
 
@@ -221,6 +223,21 @@ def test_a_list_cut_short_is_torn(root: DebianRoot, packed: str) -> None:
     path = usual(root, packed)
     path.write_bytes(path.read_bytes()[:-40])
     assert facts_of(root).pockets[0].torn == ("main/binary-amd64/Packages",)
+
+
+def test_a_packed_list_cut_short_is_torn_also_where_no_size_is_announced(root: DebianRoot) -> None:
+    path = usual(root, ".gz")
+    path.write_bytes(path.read_bytes()[:-40])
+    release = root.lists / "mirror.test_debian-security_dists_bookworm-security_InRelease"
+    release.write_text("".join(line for line in release.open() if "Packages" not in line))
+    assert facts_of(root).pockets[0].torn == ("main/binary-amd64/Packages",)
+
+
+def test_a_fifo_in_the_place_of_a_list_is_a_missing_list(root: DebianRoot) -> None:
+    path = usual(root)
+    path.unlink()
+    os.mkfifo(path)
+    assert facts_of(root).pockets[0].missing == ("main/binary-amd64/Packages",)
 
 
 def test_a_list_that_may_not_be_read_is_torn(root: DebianRoot) -> None:
