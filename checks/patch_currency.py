@@ -237,7 +237,7 @@ def _defect(pocket: Pocket, options: Limits, clock: Clock) -> _Defect | None:
 
 
 def _source(pocket: Pocket, defect: _Defect | None, platform: PlatformFacts, options: Limits) -> Outcome:
-    subject = Subject(kind="source", name=f"{pocket.origin or 'unnamed'} {pocket.suite}")
+    subject = Subject(kind="source", name=f"{pocket.origin} {pocket.suite}".strip())
     expected = say("whole lists that are at most {limit} old", limit=str(options.lists_within))
     if defect is not None:
         return Outcome(
@@ -303,7 +303,7 @@ def _uncovered(apt: AptFacts) -> Iterator[Outcome]:
     origins = {pocket.origin for pocket in apt.pockets if pocket.origin}
     unasked = {component for pocket in apt.pockets for component in pocket.unasked}
     for other in apt.others:
-        name = f"{other.origin or 'unnamed'} {other.suite}"
+        name = f"{other.origin} {other.suite}".strip()
         if origins and other.origin not in origins:
             yield Outcome(
                 subject=Subject(kind="source", name=name),
