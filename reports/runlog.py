@@ -140,12 +140,24 @@ class RunLog:
         """Whether the newest entry has its checkpoint."""
         return not self._lines or self._path(self.size).exists()
 
+    def check_signer(self, key: VerifierKey) -> None:
+        """Raise StoreError unless the log extends what was signed last, and this key signed that."""
+        self._extends_what_was_signed()
+        newest = self._newest_signed()
+        if not newest:
+            return
+        note = Note.parse(self.checkpoint(newest))
+        by_us = any(key.verifies(note.text, signature.signature) for signature in note.signatures)
+        if not by_us or Checkpoint.parse(note.text).origin != key.name:
+            message = "the run log was signed by another key, or under another name, than the one given"
+            raise StoreError(message, hint="Use the former key; one state folder has one key.")
+
     def sign(self, key: Signer) -> bytes:
         """Sign the checkpoint of the whole log, once; raises StoreError when the log may not be signed.
 
         Ed25519 is deterministic: signing again after a crash gives the same bytes.
         """
-        self._extends_what_was_signed(by=key.verifier)
+        self.check_signer(key.verifier)
         if not self.is_signed():
             state = Checkpoint(origin=key.verifier.name, size=self.size, root=self._root(self.size))
             put(self._path(self.size), sign_note(state.text, key.verifier, key.sign))
@@ -163,11 +175,14 @@ class RunLog:
     def _root(self, size: int) -> bytes:
         return root(leaf_hash(line) for line in self._lines[:size])
 
-    def _extends_what_was_signed(self, by: VerifierKey | None = None) -> None:
+    def _newest_signed(self) -> int:
         signed = sorted(
             path.name for path in self._checkpoints.iterdir() if path.name.isdecimal() and path.name.isascii()
         )
-        newest = int(signed[-1]) if signed else 0
+        return int(signed[-1]) if signed else 0
+
+    def _extends_what_was_signed(self) -> None:
+        newest = self._newest_signed()
         if self.size not in (newest, newest + 1):
             # Each entry is sealed before the next one is made, so any other distance means a lost file.
             message = f"the run log has {self.size} entries, but the newest signed checkpoint is of {newest}"
@@ -183,8 +198,3 @@ class RunLog:
         if (state.size, state.root) != (newest, self._root(newest)):
             message = "the run log does not extend what was signed last: it was rewritten or damaged"
             raise StoreError(message, hint="Restore log/log.jsonl from a backup; nothing was signed.")
-        if by and not (
-            state.origin == by.name and any(by.verifies(note.text, s.signature) for s in note.signatures)
-        ):
-            message = "the run log was signed by another key, or under another name, than the one given"
-            raise StoreError(message, hint="Use the former key; one state folder has one key.")

@@ -133,6 +133,7 @@ class Store:
         `seal` and `record_missed` call it themselves; a caller may do it early to learn of an old bundle.
         """
         try:
+            self._log.check_signer(key.verifier)
             if not self._log.is_signed():
                 self._log.sign(key)
             return tuple(self._pack(index) for index in self._unpacked())
