@@ -1,0 +1,132 @@
+"""The truth table of closed accounts, against real log-ins: a key of one's own, each state of the account."""
+
+import subprocess
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from checks.ways_in import Standing, View, closure, ways_in
+from collectors.facts import Known, read_fact
+from collectors.registry import all_probes
+from tests.checks.account_facts import evidence_of
+from tests.collectors.probes.asked import ACCOUNT_PROBES, ask_host, ssh
+from tests.lab.host import Host, Lab
+from tests.lab.plugin import OwnHostFactory
+
+_SETUP = r"""
+today=$(($(date +%s) / 86400))
+hash='$y$j9T$CANARYlab0tanaka$i78KLhKqQWLr5U1tkH7BLG4h9psVHOkMhLkI9G4n2p5'
+n=15000
+person() { # name, fields of shadow, shell
+  n=$((n + 1))
+  echo "$1:${4:-x}:$n:$n::/home/$1:${3:-/bin/bash}" >> /etc/passwd
+  [ -z "$2" ] || echo "$1:$2" >> /etc/shadow
+  install -d -o $n -g $n -m 755 /home/$1
+  install -d -o $n -g $n -m 700 /home/$1/.ssh
+  echo "$KEY_tanaka" > /home/$1/.ssh/authorized_keys
+  chown $n /home/$1/.ssh/authorized_keys
+}
+good="$((today - 10)):0:90:7"
+person plain "$hash:$good:::"
+person past "$hash:$good::$((today - 1)):"
+person onday "$hash:$good::$today:"
+person ahead "$hash:$good::$((today + 1)):"
+person zero "$hash:$good::0:"
+person bang "!$hash:$good:::"
+person star "*:$good:::"
+person rotten "$hash:$((today - 200)):0:90:7:14::"
+person nearly "$hash:$((today - 104)):0:90:7:14::"
+person field "$hash:$good::$((today - 1)):" /bin/bash '*'
+person noline ''
+person minus "$hash:$good::-1:"
+person none "$hash:$good:::" /usr/sbin/nologin
+person nonepast "$hash:$good::$((today - 1)):" /usr/sbin/nologin
+echo 'Subsystem sftp internal-sftp' > /tmp/sftp
+sed -i '/^Subsystem/d' /etc/ssh/sshd_config
+cat /tmp/sftp >> /etc/ssh/sshd_config
+if sshd -T 2>/dev/null | grep -q persourcepenalties; then
+  echo 'PerSourcePenalties no' >> /etc/ssh/sshd_config
+fi
+"""
+
+# name -> (standing, whether the key logs in), with PAM and without
+_ROWS = {
+    "plain": (("open", True), ("open", True)),
+    "past": (("closed", False), ("closed", False)),
+    "onday": (("closed", False), ("open", True)),
+    "ahead": (("open", True), ("open", True)),
+    "zero": (("closed", False), ("closed", False)),
+    "bang": (("open", True), ("open", False)),
+    "star": (("open", True), ("open", True)),
+    "rotten": (("closed", False), ("open", True)),
+    # 104 days of 90 and 14: the last day on which it may still be changed; no key without a terminal
+    "nearly": (("open", False), ("open", True)),
+    # not marked x in passwd: PAM does not look into shadow at all, sshd without PAM does
+    "field": (("open", True), ("open", False)),
+    "noline": (("open", False), ("open", True)),
+    "minus": (("open", False), ("open", True)),
+}
+
+
+def _view(host: Host) -> View:
+    evidence = evidence_of(ask_host(host, tuple(_ROWS)))
+    facts = {name: read_fact(all_probes()[name], evidence) for name in ACCOUNT_PROBES}
+    accounts = facts["accounts"]
+    assert isinstance(accounts, Known)
+    return View(
+        accounts=accounts.value,
+        names=facts["names"],
+        shadow=facts["shadow"],
+        sshd=facts["sshd"],
+        keys=facts["keys"],
+        residue=facts["residue"],
+        now=datetime.now(UTC),
+    )
+
+
+def _gets_in(host: Host, name: str, key: Path) -> bool:
+    login = subprocess.run([*ssh(host, name, key), "true"], capture_output=True, timeout=30, check=False)
+    return login.returncode == 0
+
+
+def _forwards(host: Host, name: str, key: Path) -> bool:
+    *command, where = ssh(host, name, key)
+    tunnel = subprocess.run(
+        [*command, "-W", "127.0.0.1:22", where], input=b"\n", capture_output=True, timeout=30, check=False
+    )
+    return tunnel.stdout.startswith(b"SSH-2.0")
+
+
+@pytest.mark.lab
+@pytest.mark.parametrize("persona", ["clean", "debian-13"])
+@pytest.mark.parametrize("use_pam", ["yes", "no"])
+def test_an_account_is_called_closed_exactly_when_no_key_logs_in(
+    own_host: OwnHostFactory, lab: Lab, persona: str, use_pam: str
+) -> None:
+    """Where sshd refuses although the account is open, cron, PAM or a terminal still lets in."""
+    host = own_host(persona, setup=f"{_SETUP}\nsed -i 's/^UsePAM.*/UsePAM {use_pam}/' /etc/ssh/sshd_config")
+    view = _view(host)
+    key = lab.person_keys["tanaka"]
+    found: dict[str, tuple[str, bool]] = {}
+    for name in _ROWS:
+        account = view.account(name)
+        assert account is not None
+        found[name] = (closure(view, account).standing.value, _gets_in(host, name, key))
+    assert found == {name: rows[0 if use_pam == "yes" else 1] for name, rows in _ROWS.items()}
+
+
+@pytest.mark.lab
+def test_nologin_stops_neither_sftp_nor_forwarding(own_host: OwnHostFactory, lab: Lab) -> None:
+    """Criterion 20: the shell is not asked for either; only the expiry date closes them."""
+    host = own_host("clean", setup=_SETUP)
+    view = _view(host)
+    key = lab.person_keys["tanaka"]
+    account, closed = view.account("none"), view.account("nonepast")
+    assert account is not None
+    assert closed is not None
+    assert not _gets_in(host, "none", key)
+    assert _forwards(host, "none", key)
+    assert "sftp and forwarding by public key" in ways_in(view, account).open
+    assert not _forwards(host, "nonepast", key)
+    assert closure(view, closed).standing is Standing.CLOSED
