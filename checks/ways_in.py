@@ -66,11 +66,6 @@ class View(Struct, frozen=True, kw_only=True):
     residue: Fact[ResidueFacts]
     now: datetime
 
-    @property
-    def today(self) -> int:
-        """Days since 1970-01-01 UTC, as shadow(5) counts them."""
-        return (self.now - _EPOCH).days
-
     def account(self, name: str) -> Account | None:
         """The account of that name; of two lines with one name the first counts, as for getpwnam(3)."""
         local = next((it for it in self.accounts.accounts if it.name == name), None)
@@ -284,7 +279,6 @@ def _ended(view: View, entry: ShadowEntry) -> datetime | None:
         and entry.changed_day
         and entry.max_days is not None
         and entry.inactive_days is not None
-        and entry.changed_day <= view.today
     ):
         # pam_unix, check_shadow_expiry: strictly more days than both together.
         ends.append(entry.changed_day + entry.max_days + entry.inactive_days + 1)

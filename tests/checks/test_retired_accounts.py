@@ -13,6 +13,7 @@ from collectors.facts import Known
 from collectors.probes.accounts import Group, PasswordField
 from collectors.probes.keys import PublicKey
 from collectors.probes.residue import Home, Jobs, Running
+from collectors.sources.roster import Person
 from config.model import ServiceAccount
 from tests.checks.account_facts import (
     CLOCK,
@@ -158,6 +159,14 @@ def test_a_key_of_ones_own_second_account_or_a_closed_holder_opens_nothing() -> 
         "keys": keys(key_file("sato"), key_file("old")),
     }
     assert _sato(**given).result is Result.PASS
+    own = roster(Person(person="1", accounts=("sato", "admin"), left_on=LONG_AGO))
+    two = {
+        "accounts": accounts(account("sato"), account("admin", 1002)),
+        "shadow": shadows(shadow("sato", expire_day=PAST), shadow("admin")),
+        "keys": keys(key_file("sato"), key_file("admin")),
+    }
+    found = by_subject(judge(**two, roster=own))
+    assert (found[SATO].result, found["account", "admin"].result) == (Result.PASS, Result.FAIL)
 
 
 def test_a_live_process_of_an_expired_leaver_fails() -> None:
@@ -460,6 +469,27 @@ def test_without_shadow_a_leaver_is_unknown_but_a_live_process_still_fails() -> 
     running = residue(processes=(Running(uid=1001, command="vim", number=1),))
     assert _sato(**hidden, residue=running).result is Result.FAIL
     assert _sato(shadow=unknown(Reason.NOPRIV), sshd=unknown(Reason.NOPRIV)).result is Result.PASS
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        ({"residue": residue(processes=None)}, Reason.DENIED),
+        ({"residue": residue(homes=None)}, Reason.DENIED),
+        ({"keys": keys(key_file("sato", state="denied", keys=()))}, Reason.DENIED),
+        ({"keys": keys(key_file("sato"), key_file("root", state="denied", keys=()))}, Reason.DENIED),
+        ({"keys": keys(key_file("sato"), key_file("root", "SHA256:other", state="cut"))}, Reason.TRUNCATED),
+        ({"keys": keys(key_file("sato", ""))}, Reason.NO_TOOL),
+        ({"keys": keys(key_file("root", state="denied", keys=()))}, None),
+    ],
+)
+def test_a_closed_account_passes_only_where_its_other_footholds_could_be_seen(
+    given: dict[str, Any], reason: Reason | None
+) -> None:
+    """Without a key of the person there is nothing to look for under others."""
+    outcome = _sato(**{**CLOSED, **given})
+    assert outcome.reason is reason
+    assert outcome.result is (Result.UNKNOWN if reason else Result.PASS)
 
 
 _SCENES: dict[str, dict[str, Any]] = {

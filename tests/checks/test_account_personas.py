@@ -1,0 +1,105 @@
+"""The account safeguards over real hosts: each persona's findings are exactly the expected ones."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import msgspec
+import pytest
+
+from checks.catalogue import catalogue
+from checks.engine import Case, Rule, judge_target
+from checks.model import Clock, Finding, History, Result, Target
+from collectors.evidence import Part, Section, SectionState, Status, TargetEvidence, TargetKind
+from collectors.sources.roster import Person, RosterFacts
+from config.model import ServiceAccount
+from tests.checks.account_facts import evidence_of
+from tests.collectors.probes.asked import ask_host
+from tests.lab.host import Host
+from tests.lab.personas import AUDIT_LOGIN, CANARIES, PEOPLE
+from tests.lab.plugin import HostFactory
+
+_RULES = (
+    # The lab's account files are all made today: how long closing took cannot be seen on them.
+    Rule(promise="leavers", safeguard="retired-accounts", options={"time_judged_from": "2099-01-01"}),
+    Rule(promise="passwords", safeguard="password-rotation", options={}),
+)
+
+
+def _roster(today: date) -> TargetEvidence:
+    people = tuple(
+        Person(person=name, accounts=(name,), left_on=None if left is None else today - timedelta(days=left))
+        for name, left in PEOPLE.items()
+    )
+    facts = RosterFacts(
+        file="roster.csv", sha256="0" * 64, written=datetime.now(UTC), max_age_s=86_400, persons=people
+    )
+    section = Section(
+        name="roster",
+        state=SectionState.ENDED,
+        exit=0,
+        parts=(Part.of("roster", "read", msgspec.json.encode(facts)),),
+    )
+    return TargetEvidence(
+        run=1,
+        plan="",
+        target="roster",
+        kind=TargetKind.ROSTER,
+        salt="",
+        status=Status.COLLECTED,
+        sections=(section,),
+    )
+
+
+def _findings(host: Host) -> list[Finding]:
+    now = datetime.now(UTC)
+    case = Case(
+        target=Target(
+            target="host",
+            kind=TargetKind.HOST,
+            audit_user=host.login,
+            accounts=(ServiceAccount(name=AUDIT_LOGIN, owner="IT office", reason="inspection"),),
+        ),
+        evidence=evidence_of(ask_host(host, tuple(PEOPLE))),
+        sources={"roster": _roster(now.date())},
+        history=History(),
+        clock=Clock(as_of=now, zone="UTC"),
+    )
+    return list(judge_target(case, _RULES, catalogue()))
+
+
+_BAD = {
+    "clean": set(),
+    "debian-13": set(),
+    "leaver": {("leavers", "account", "tanaka", Result.FAIL)},
+    "old-password": {
+        ("passwords", "account", "yamada", Result.FAIL),
+        ("passwords", "password-hash", "mori", Result.FAIL),
+    },
+    "unprivileged": {
+        ("leavers", "account", "sato", Result.UNKNOWN),
+        ("leavers", "account", "tanaka", Result.FAIL),
+        ("passwords", "target", "", Result.UNKNOWN),
+    },
+}
+
+
+@pytest.mark.lab
+@pytest.mark.parametrize("persona", _BAD)
+def test_a_persona_has_exactly_its_findings(host: HostFactory, persona: str) -> None:
+    """Unprivileged, the live process of tanaka proves what the hidden shadow file cannot."""
+    findings = _findings(host(persona))
+    bad = {
+        (it.promise, it.subject.kind, it.subject.name, it.result)
+        for it in findings
+        if it.result in (Result.FAIL, Result.UNKNOWN, Result.WARN)
+    }
+    assert bad == _BAD[persona]
+    assert any(it.result is Result.PASS for it in findings)
+    texts = msgspec.json.encode(findings)
+    assert all(canary.encode() not in texts for canary in CANARIES)
+
+
+@pytest.mark.lab
+def test_the_leaver_is_told_with_every_way_in(host: HostFactory) -> None:
+    findings = {it.subject.name: it for it in _findings(host("leaver")) if it.promise == "leavers"}
+    said = findings["tanaka"].actual.english()
+    assert said == "open: public key, cron jobs, running processes (sh, sleep)"
