@@ -11,7 +11,8 @@ import msgspec
 from checks.catalogue import Entry, catalogue
 from collectors.facts import Facts
 from collectors.registry import all_probes
-from config.codec import enc_hook, schema_hook
+from config.codec import enc_hook
+from config.schema import schema, table_of
 
 FOLDER = Path(__file__).resolve().parent.parent / "docs"
 WRITTEN = "<!-- Written by `make docs`. Do not edit. -->\n"
@@ -19,8 +20,7 @@ WRITTEN = "<!-- Written by `make docs`. Do not edit. -->\n"
 
 def settings_of(entry: Entry) -> list[tuple[str, str, str]]:
     """Name, default and meaning of each setting of a safeguard."""
-    schema = msgspec.json.schema(entry.options, schema_hook=schema_hook)
-    properties = schema["$defs"][entry.options.__name__].get("properties", {})
+    properties = table_of(entry.options)["properties"]
     defaults = msgspec.to_builtins(entry.options(), enc_hook=enc_hook)
     return [
         (name, _plain(defaults.get(name)), str(about.get("description", "")))
@@ -30,8 +30,6 @@ def settings_of(entry: Entry) -> list[tuple[str, str, str]]:
 
 def pages() -> dict[str, str]:
     """Every generated page by its file name."""
-    from config.schema import schema  # noqa: PLC0415 (needs the catalogue's options)
-
     options = {name: entry.options for name, entry in catalogue().items()}
     return {
         "checks.md": _checks(),

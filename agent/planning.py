@@ -14,6 +14,7 @@ from checks.model import Target
 from collectors.evidence import TargetKind
 from collectors.facts import Probe
 from collectors.script import digest
+from config.check_settings import settings_of
 from config.codec import dec_hook, enc_hook
 from config.inventory import accounts_of
 from config.model import Config, Host, Promise
@@ -42,9 +43,7 @@ def rules_of(config: Config, entries: Mapping[str, Entry]) -> tuple[Rule, ...]:
 
 def settings(promise: Promise, entry: Entry) -> dict[str, Any]:
     """Return a safeguard's settings under one promise, defaults included, as they are sealed."""
-    fields = entry.options.__struct_fields__
-    mine = {name: value for name, value in promise.set.items() if name in fields}
-    options = msgspec.convert(mine, entry.options, dec_hook=dec_hook)
+    options = msgspec.convert(settings_of(promise, entry.options), entry.options, dec_hook=dec_hook)
     sealed: dict[str, Any] = msgspec.to_builtins(options, enc_hook=enc_hook)
     return sealed
 

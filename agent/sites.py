@@ -62,6 +62,15 @@ def open_site(explicit: Path | None) -> Site:
     """Find, load and check the configuration; raises ConfigError with everything that is wrong."""
     entries = catalogue()
     path = locate(explicit, os.environ, Path.cwd(), os.geteuid())
-    loaded = load(path, options={name: entry.options for name, entry in entries.items()})
+    loaded = load(
+        path,
+        options={name: entry.options for name, entry in entries.items()},
+        needs={name: _looks_at(entry) for name, entry in entries.items()},
+    )
     check_schedule(loaded.config.schedule)
     return Site(loaded=loaded, entries=entries)
+
+
+def _looks_at(entry: Entry) -> frozenset[str]:
+    """The kinds of target a safeguard cannot do without; they are named as their tables."""
+    return frozenset({entry.check.kind.value, *(probe.kind.value for probe in entry.probes)})

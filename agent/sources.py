@@ -4,12 +4,12 @@ import secrets
 from datetime import datetime
 
 import structlog
-from collectors.mail.journal import JournalError, read_journal
 
 from agent.fresh import fresh_salt
 from agent.planning import ROSTER_TARGET
 from agent.sites import Site
 from collectors.evidence import Reason, Section, Status, TargetEvidence, TargetKind
+from collectors.mail.journal import JournalError, read_journal
 from collectors.sources.roster import RosterFacts
 from collectors.sources.roster_csv import read_roster, roster_section
 from config.errors import RosterError

@@ -15,9 +15,12 @@ from config.shape import Report, compare, convert_problems, keys_of, type_of
 
 DECIDED = ("decided_by", "decided_on")
 """written under `[promise.set]` beside the numbers, kept as fields of the promise"""
-NEEDS_ROSTER = ("retired-accounts", "roster-currency")
-NEEDS_MAIL = "mail-"
-"""safeguards whose id starts with it look at mail journals"""
+TABLES = {
+    "host": "a [[host]] for each machine in scope",
+    "mail": "a [[mail]] for a journal of sent mail",
+    "roster": "a [roster] with the path of the HR list",
+}
+"""what a safeguard may look at, and how it is declared"""
 RESERVED_TARGET = "roster"
 HISTORY_SUFFIX = ".history"
 """`NAME.history.json` stands beside `NAME.json` in the bundle"""
@@ -26,6 +29,8 @@ _SECRET = re.compile(r"(?:.*[_-])?(?:password|passwd|passphrase|secret|token)", 
 _KEY_BLOB = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----")
 
 Options = Mapping[str, type[Struct]]
+Needs = Mapping[str, frozenset[str]]
+"""by safeguard, the keys of `TABLES` without which it has nothing to look at"""
 
 
 def settings_of(promise: Promise, options: type[Struct]) -> dict[str, Any]:
@@ -48,12 +53,12 @@ def secrets(tables: dict[str, Any]) -> Iterator[Path]:
                 yield path
 
 
-def check(document: Document, options: Options) -> None:
+def check(document: Document, options: Options, needs: Needs) -> None:
     """Add every problem of meaning to the document; shapes may be wrong and are passed over."""
     _check_site(document)
     _check_targets(document)
     _check_accounts(document)
-    _check_promises(document, options)
+    _check_promises(document, options, needs)
 
 
 def check_set(path: Path, values: dict[str, Any], proves: Any, options: Options, report: Report) -> None:
@@ -156,7 +161,7 @@ def _check_accounts(document: Document) -> None:
                 )
 
 
-def _check_promises(document: Document, options: Options) -> None:
+def _check_promises(document: Document, options: Options, needs: Needs) -> None:
     if not document.tables.get("promise"):
         document.problem((), "nothing is promised: no [[promise]]", "tenken init writes a register to edit")
     seen: dict[str, Path] = {}
@@ -172,20 +177,21 @@ def _check_promises(document: Document, options: Options) -> None:
         proves = row.get("proves")
         for place, safeguard in enumerate(proves if isinstance(proves, list) else ()):
             if isinstance(safeguard, str):
-                _check_proof(document, (*path, "proves", place), safeguard, options)
+                _check_proof(document, (*path, "proves", place), safeguard, options, needs)
         texts = _texts(proves)
         if len(set(texts)) < len(texts):
             document.problem((*path, "proves"), "names a safeguard twice")
 
 
-def _check_proof(document: Document, path: Path, safeguard: str, options: Options) -> None:
+def _check_proof(document: Document, path: Path, safeguard: str, options: Options, needs: Needs) -> None:
     if safeguard not in options:
         hint = did_you_mean(safeguard, options) or "tenken checks list shows what there is"
         document.problem(path, f"no safeguard is called {quote(safeguard)}", hint)
-    elif safeguard in NEEDS_ROSTER and "roster" not in document.tables:
-        document.problem(path, f"{safeguard} needs the HR list", "add a [roster] table with its path")
-    elif safeguard.startswith(NEEDS_MAIL) and not document.tables.get("mail"):
-        document.problem(path, f"{safeguard} needs a journal of sent mail", "add a [[mail]] table")
+    declared = [key for key in TABLES if document.tables.get(key)]
+    for key in sorted(needs.get(safeguard, frozenset()).difference(declared)):
+        # Nothing declared at all is said once, not for every promise.
+        if declared:
+            document.problem(path, f"{safeguard} has nothing to look at", f"add {TABLES[key]}")
 
 
 def _rows(document: Document, key: str) -> list[tuple[Path, dict[str, Any]]]:

@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -33,10 +34,16 @@ class Loaded(Struct, frozen=True, kw_only=True):
     """of what `sha256sum tenken.toml conf.d/*.toml` prints in the folder, two spaces a line"""
 
 
-def load(path: Path, *, options: Mapping[str, type[Struct]]) -> Loaded:
+def load(
+    path: Path,
+    *,
+    options: Mapping[str, type[Struct]],
+    needs: Mapping[str, frozenset[str]] = MappingProxyType({}),
+) -> Loaded:
     """Read the configuration at `path` and the files of `conf.d` beside it.
 
-    `options` maps the id of each safeguard that is installed to the struct of its settings.
+    `options` maps the id of each safeguard that is installed to the struct of its settings, `needs` to
+    the tables (`host`, `mail`, `roster`) that it cannot do without.
     Raises ConfigErrors with every problem of every file; relative paths are left as written.
     """
     folder = path.parent
@@ -47,7 +54,7 @@ def load(path: Path, *, options: Mapping[str, type[Struct]]) -> Loaded:
     if not document.is_whole:
         # What is in an unreadable file is not known, so nothing can be said to be missing.
         raise ConfigErrors(document.sorted_problems())
-    config = _convert(document, options)
+    config = _convert(document, options, needs)
     return Loaded(config=config, folder=folder, files=files, sha256=document.sha256)
 
 
@@ -66,7 +73,9 @@ def extra_files(folder: Path) -> tuple[Path, ...]:
     )
 
 
-def _convert(document: Document, options: Mapping[str, type[Struct]]) -> Config:
+def _convert(
+    document: Document, options: Mapping[str, type[Struct]], needs: Mapping[str, frozenset[str]]
+) -> Config:
     hidden: set[KeyPath] = set()
     for path in secrets(document.tables):
         hidden.update(path[: length + 1] for length in range(len(path)))
@@ -100,7 +109,7 @@ def _convert(document: Document, options: Mapping[str, type[Struct]]) -> Config:
         compare(tables, Config, (), report)
         if len(document.problems) == before and not hidden:
             document.problem((), str(err))
-    check(document, options)
+    check(document, options, needs)
     if document.problems or config is None:
         raise ConfigErrors(document.sorted_problems())
     return config

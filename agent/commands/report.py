@@ -24,8 +24,6 @@ def command(
     path: str | None,
 ) -> None:
     """Render from the sealed documents; what it shows is verified by `tenken verify`, not here."""
-    from reports.members import open_members  # noqa: PLC0415
-
     from agent.lastrun import bundle_of, folder_of  # noqa: PLC0415 (start-up time)
     from agent.output import print_json  # noqa: PLC0415
     from agent.results import print_promises, summary  # noqa: PLC0415

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from agent.sitefolder import write_site
 from checks.model import Finding, Result
@@ -30,6 +31,11 @@ name = "journal"
 kind = "maildir"
 path = "journal"
 own_domains = ["example.jp"]
+
+[[account]]
+name = "tenken"
+owner = "IT operations"
+reason = "the audit account"
 
 [ssh]
 connect_timeout = "3s"
@@ -79,9 +85,19 @@ class LabSite:
 
     def __init__(self, folder: Path, hosts: Iterable[Host], *, promises: str = PROMISES) -> None:
         self.folder = folder
-        list(write_site(folder, profile="named-measures", site_id="lab", name="Lab K.K.", timezone="Asia/Tokyo",
-                        example=False))  # fmt: skip
+        written = write_site(
+            folder,
+            profile="named-measures",
+            site_id="lab",
+            name="Lab K.K.",
+            timezone="Asia/Tokyo",
+            example=False,
+        )
+        assert list(written)
         hosts = tuple(hosts)
+        self.answer: dict[str, object] = {}
+        """what `tenken run --format json` printed, where a test keeps it"""
+        self.said = ""
         self.write_hosts(hosts, promises=promises)
         known = folder / "known_hosts"
         known.write_text("".join(host.known_hosts_line() + "\n" for host in hosts if host.known_hosts_line()))
@@ -99,12 +115,14 @@ class LabSite:
         (self.folder / "tenken.toml").write_text(HEAD + more + blocks + promises, "utf-8")
 
     def write_roster(self) -> None:
-        """The people of the lab, leavers with the day they left."""
-        today = datetime.now(UTC).date()
-        rows = [
-            f"E{number:04d},{login},{today - timedelta(days=left) if left is not None else ''}"
-            for number, (login, left) in enumerate(PEOPLE.items(), 1)
-        ]
+        """The people of the lab, leavers with the day they left.
+
+        sato's account was closed just before: on a host that is made now, nothing older can be proven.
+        """
+        today = datetime.now(ZoneInfo("Asia/Tokyo")).date()
+        left_on = {login: today - timedelta(days=left) for login, left in PEOPLE.items() if left is not None}
+        left_on["sato"] = today - timedelta(days=1)
+        rows = [f"E{number:04d},{login},{left_on.get(login, '')}" for number, login in enumerate(PEOPLE, 1)]
         (self.folder / "roster.csv").write_text(
             "社員番号,アカウント,退職日\n" + "\n".join(rows) + "\n", "utf-8"
         )

@@ -40,6 +40,11 @@ OPTIONS: dict[str, type[Struct]] = {
     "password-rotation": Passwords,
     "mail-attachment-encryption": Mail,
 }
+NEEDS = {
+    "retired-accounts": frozenset({"host", "roster"}),
+    "password-rotation": frozenset({"host"}),
+    "mail-attachment-encryption": frozenset({"mail"}),
+}
 SITE = '[site]\nid = "acme"\nname = "Acme"\n'
 HOST = '[[host]]\nname = "web-01"\n'
 PROMISE = '[[promise]]\nid = "{id}"\ntext = "x"\nsource = {{ document = "p.txt" }}\nproves = ["{proves}"]\n'
@@ -59,7 +64,7 @@ def write(folder: Path, text: str, **more: str) -> Path:
 def problems(folder: Path, text: str, **more: str) -> list[str]:
     """Return the problems as lines, without the folder."""
     with pytest.raises(ConfigErrors) as caught:
-        load(write(folder, text, **more), options=OPTIONS)
+        load(write(folder, text, **more), options=OPTIONS, needs=NEEDS)
     assert caught.value.exit_code == 2
     assert str(caught.value) == "\n".join(map(str, caught.value.problems))
     return [str(problem).replace(f"{folder}/", "") for problem in caught.value.problems]
@@ -202,13 +207,16 @@ def test_a_decision_stands_beside_its_numbers_and_nowhere_else(tmp_path: Path) -
         ),
         (
             SOUND + PROMISE.format(id="p", proves="retired-accounts"),
-            "15: promise[1].proves[0]: retired-accounts needs the HR list; add a [roster] table",
+            (
+                "15: promise[1].proves[0]: retired-accounts has nothing to look at; "
+                "add a [roster] with the path of the HR list"
+            ),
         ),
         (
             SOUND + PROMISE.format(id="p", proves="mail-attachment-encryption"),
             (
-                "15: promise[1].proves[0]: mail-attachment-encryption needs a journal of sent mail; "
-                "add a [[mail]] table"
+                "15: promise[1].proves[0]: mail-attachment-encryption has nothing to look at; "
+                "add a [[mail]] for a journal of sent mail"
             ),
         ),
         (SITE + HOST, "1: nothing is promised: no [[promise]]; tenken init writes a register to edit"),

@@ -152,7 +152,7 @@ class Lab:
     def _address_only(self, host: Host, persona: Persona) -> Host:
         if persona.black_hole:
             # The address resolves to a card that does not exist: packets leave the bridge and nobody answers.
-            neighbour = f"ip neighbour replace {host.address} lladdr 02:00:00:00:00:01 dev {namespace.BRIDGE}"
+            neighbour = f"ip neighbour replace {host.address} lladdr 02:00:00:00:00:01 nud permanent dev {namespace.BRIDGE}"
             subprocess.run(neighbour.split(), check=True)
         return host
 
