@@ -1,0 +1,517 @@
+"""The judgement on access logs: facts by hand, the oldest record against the promise."""
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+import pytest
+
+from checks.access_log_retention import Retention, access_log_retention
+from checks.catalogue import catalogue
+from checks.model import Clock, Outcome, Result
+from collectors.evidence import Reason
+from collectors.facts import Known, Unknown
+from collectors.probes.logrotate_config import Rotation
+from collectors.probes.logs import Audit, Forward, Journal, LogFile, LogsFacts, RotationRun
+from collectors.probes.platform import PlatformFacts
+from config.duration import Duration
+
+NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+FAIL, UNKNOWN, WARN, PASS, NA = Result
+
+
+def ago(days: float) -> datetime:
+    return NOW - timedelta(days=days)
+
+
+def file(path: str, first: float | None, last: float, **more: Any) -> LogFile:
+    """One file whose first record is `first` days old and whose last is `last` days old."""
+    base = path.removesuffix(".gz")
+    stem, _, number = base.rpartition(".")
+    rotated = number.isdigit()
+    series = f"/var/log/{stem if rotated else base}"
+    name = series.rpartition("/")[2]
+    family = {"auth.log": "auth", "secure": "auth", "audit.log": "audit"}.get(name, name)
+    usual: dict[str, Any] = {
+        "path": f"/var/log/{path}",
+        "family": family,
+        "series": series,
+        "rotated": rotated,
+        "size": 20_000,
+        "modified": ago(last),
+        "owner": "root",
+        "group": "utmp" if family in {"wtmp", "btmp"} else "adm",
+        "mode": {"wtmp": 0o664, "btmp": 0o660}.get(family, 0o640),
+        "first": None if first is None else ago(first),
+        "first_auth": None if first is None else ago(first),
+        "undated": None,
+    }
+    return LogFile(**(usual | more))
+
+
+def weekly(count: int, log: str = "auth.log") -> tuple[LogFile, ...]:
+    """`count` files of a week each, the newest first."""
+    names = [log, f"{log}.1", *(f"{log}.{number}.gz" for number in range(2, count))]
+    return tuple(file(name, week * 7 + 7, week * 7) for week, name in enumerate(names[:count]))
+
+
+def rotation(log: str, rotate: int | None, days: int = 7, **more: Any) -> Rotation:
+    settings: dict[str, Any] = {"by_size": False, "max_age_days": None} | more
+    return Rotation(log=f"/var/log/{log}", rotate=rotate, every_days=days, **settings)
+
+
+NO_JOURNAL = Journal(
+    storage="auto",
+    max_retention_s=None,
+    persistent=False,
+    volatile=False,
+    hidden=None,
+    first=None,
+    first_auth=None,
+    last=None,
+)
+KEPT_JOURNAL = msgspec.structs.replace(NO_JOURNAL, persistent=True, last=NOW)
+RUNS = RotationRun(installed=True, last_run=ago(0.5), hidden=False, timer="enabled", systemd=True, cron=True)
+WTMP = file("wtmp", 400, 1)
+
+
+def facts(*files: LogFile, **more: Any) -> LogsFacts:
+    usual: dict[str, Any] = {
+        "declared": (),
+        "journal": NO_JOURNAL,
+        "rotations": (),
+        "rotation_hidden": None,
+        "run": RUNS,
+        "forwards": (),
+        "forwards_hidden": False,
+        "audit": Audit(installed=False, action=""),
+        "wtmpdb": False,
+    }
+    return LogsFacts(files=files, **(usual | more))
+
+
+def judge(
+    logs: LogsFacts, *, host_days: float | None = 730, keep: str = "365d", booted_s: int = 900_000
+) -> tuple[Outcome, ...]:
+    platform = PlatformFacts(
+        id="debian",
+        like=(),
+        version_id="12",
+        codename="bookworm",
+        name="Debian",
+        kernel="6.1",
+        machine="x86_64",
+        kernel_build="",
+        born=None if host_days is None else ago(host_days),
+        booted_s=booted_s,
+    )
+    clock = Clock(as_of=NOW, zone="Asia/Tokyo")
+    options = Retention(keep=Duration(keep))
+    return tuple(access_log_retention(logs, Known(value=platform, evidence="x#platform"), options, clock))
+
+
+def of(outcomes: Iterable[Outcome], name: str) -> Outcome:
+    (one,) = [outcome for outcome in outcomes if outcome.subject.name == name]
+    return one
+
+
+def results(outcomes: Iterable[Outcome]) -> Mapping[str, Result]:
+    return {outcome.subject.name: outcome.result for outcome in outcomes}
+
+
+# --- the acceptance criteria -----------------------------------------------------------------------------
+
+
+def test_criterion_33_a_year_configured_but_three_weeks_there_on_an_old_host_fails() -> None:
+    logs = facts(*weekly(3), rotations=(rotation("auth.log", 52),))
+    auth = of(judge(logs, host_days=730), "auth")
+    assert auth.result is FAIL
+    assert "2026-11-01 (21 d)" in auth.actual.english()
+    assert "52 files of 7 d" in auth.actual.english()
+
+
+def test_criterion_34_the_same_on_a_host_three_weeks_old_passes_since_installation() -> None:
+    logs = facts(*weekly(3), rotations=(rotation("auth.log", 52),))
+    auth = of(judge(logs, host_days=21), "auth")
+    assert auth.result is PASS
+    assert "since installation" in auth.summary.english()
+
+
+def test_criterion_35_the_default_of_wtmp_fails_once_it_was_rotated() -> None:
+    logs = facts(file("wtmp", 10, 1), file("wtmp.1", 40, 10), rotations=(rotation("wtmp", 1, 30),))
+    for host_days in (730, 40):
+        assert of(judge(logs, host_days=host_days), "wtmp").result is FAIL
+
+
+def test_criterion_36_a_volatile_journal_without_a_syslog_daemon_fails() -> None:
+    journal = msgspec.structs.replace(NO_JOURNAL, volatile=True)
+    auth = of(judge(facts(journal=journal)), "auth")
+    assert auth.result is FAIL
+    assert "reboot" in auth.summary.english()
+
+
+def test_criterion_37_a_persistent_journal_with_a_log_in_of_400_days_ago_passes() -> None:
+    journal = msgspec.structs.replace(KEPT_JOURNAL, first=ago(500), first_auth=ago(400))
+    auth = of(judge(facts(journal=journal)), "auth")
+    assert auth.result is PASS
+    assert "by size" in auth.actual.english()
+
+
+def test_criterion_38_four_weeks_here_and_the_rest_in_an_archive_is_unknown() -> None:
+    forward = Forward(daemon="rsyslog", kind="tcp", selector="auth,authpriv.*")
+    logs = facts(*weekly(4), rotations=(rotation("auth.log", 4),), forwards=(forward,))
+    auth = of(judge(logs), "auth")
+    assert (auth.result, auth.reason) == (UNKNOWN, Reason.OUTSIDE_HOST)
+
+
+def test_criterion_40_an_audit_log_turned_over_within_two_days_fails() -> None:
+    logs = facts(
+        file("audit/audit.log", 0.4, 0),
+        file("audit/audit.log.4", 2, 1.5),
+        audit=Audit(installed=True, action="rotate"),
+    )
+    audit = of(judge(logs), "audit")
+    assert audit.result is FAIL
+    assert "configured: /var/log/audit/audit.log rotate" in audit.actual.english()
+
+
+# --- the span --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("first", "host_days", "rotate", "expected"),
+    [
+        (365, 730, 60, PASS),
+        (364.9, 730, 60, WARN),  # one rotation short, and the configuration suffices
+        (358, 730, 60, WARN),
+        (357, 730, 60, FAIL),
+        (364.9, 730, 30, FAIL),
+        (420, 730, 60, PASS),
+        (420, 730, 4, WARN),  # there now, but configured to go
+        (21, 21, 4, FAIL),  # L4: young, and four weeks will never make a year
+        (21, 21, 52, PASS),
+        (18, 21, 52, PASS),
+        (17, 21, 52, FAIL),  # the days since installation are not all there
+        (21, None, 52, UNKNOWN),  # an unknown age is no young host
+        (21, None, 4, FAIL),
+        (400, None, 52, PASS),
+    ],
+)
+def test_the_oldest_record_decides(
+    first: float, host_days: float | None, rotate: int, expected: Result
+) -> None:
+    logs = facts(file("auth.log", first, 0), rotations=(rotation("auth.log", rotate),))
+    assert of(judge(logs, host_days=host_days), "auth").result is expected
+
+
+def test_the_promise_sets_the_span() -> None:
+    logs = facts(*weekly(5), rotations=(rotation("auth.log", 4),))
+    assert of(judge(logs, keep="35d"), "auth").result is PASS
+    assert of(judge(logs, keep="36d"), "auth").result is FAIL
+
+
+@pytest.mark.parametrize(
+    ("settings", "young", "old"),
+    [
+        ((rotation("auth.log", 9, by_size=True),), WARN, FAIL),
+        ((rotation("auth.log", 99, max_age_days=30),), FAIL, FAIL),
+        ((rotation("auth.log", None),), PASS, FAIL),
+        ((), PASS, FAIL),  # nothing rotates it
+    ],
+)
+def test_what_configuration_predicts_counts_only_for_a_young_host(
+    settings: tuple[Rotation, ...], young: Result, old: Result
+) -> None:
+    logs = facts(file("auth.log", 21, 0), rotations=settings)
+    assert of(judge(logs, host_days=21), "auth").result is young
+    assert of(judge(logs, host_days=730), "auth").result is old
+
+
+def test_rotation_by_an_unknown_hand_promises_nothing() -> None:
+    logs = facts(*weekly(3))
+    assert of(judge(logs, host_days=21), "auth").reason is Reason.UNDETERMINED
+
+
+def test_a_record_from_the_future_is_no_record() -> None:
+    assert of(judge(facts(file("auth.log", -3, 0))), "auth").result is UNKNOWN
+
+
+def test_an_empty_log_is_never_a_pass() -> None:
+    assert of(judge(facts(file("auth.log", None, 0, size=0)), host_days=1), "auth").result is FAIL
+    assert of(judge(facts(), host_days=1), "auth").result is FAIL
+
+
+def test_a_log_without_any_line_about_a_log_in_is_questioned() -> None:
+    quiet = file("auth.log", 400, 0, size=900, first_auth=None)
+    assert of(judge(facts(quiet)), "auth").result is WARN
+
+
+# --- which source ----------------------------------------------------------------------------------------
+
+
+def test_the_best_source_of_log_ins_decides_and_both_are_named() -> None:
+    journal = msgspec.structs.replace(KEPT_JOURNAL, first=ago(500), first_auth=ago(400))
+    outcomes = judge(facts(*weekly(4), journal=journal, rotations=(rotation("auth.log", 4),)))
+    auth = of(outcomes, "auth")
+    assert auth.result is PASS
+    assert "/var/log/auth.log 2026-10-25 (28 d)" in auth.actual.english()
+    assert "journal 2025-10-18 (400 d)" in auth.actual.english()
+
+
+def test_two_short_sources_fail_once() -> None:
+    journal = msgspec.structs.replace(KEPT_JOURNAL, first=ago(500), first_auth=ago(30))
+    auth = of(judge(facts(*weekly(4), journal=journal)), "auth")
+    assert auth.result is FAIL
+    assert "30 days" in auth.summary.english()
+
+
+def test_the_journals_other_entries_are_no_log_ins() -> None:
+    journal = msgspec.structs.replace(KEPT_JOURNAL, first=ago(500))
+    assert of(judge(facts(journal=journal)), "auth").result is FAIL
+
+
+def test_a_journal_that_deletes_by_time_is_questioned() -> None:
+    journal = msgspec.structs.replace(KEPT_JOURNAL, first_auth=ago(400), max_retention_s=30 * 86_400)
+    assert of(judge(facts(journal=journal)), "auth").result is WARN
+
+
+def test_a_leftover_log_does_not_stand_in_for_the_one_that_is_written() -> None:
+    logs = facts(*weekly(3), file("secure", 500, 100))
+    assert of(judge(logs), "auth").result is FAIL
+
+
+@pytest.mark.parametrize(
+    ("selector", "expected"),
+    [
+        ("*.*", UNKNOWN),
+        ("?", UNKNOWN),
+        ("auth,authpriv.*", UNKNOWN),
+        ("mail.*", FAIL),
+        ("*.*;auth,authpriv.none", FAIL),
+    ],
+)
+def test_only_a_forward_that_may_carry_log_ins_leaves_it_open(selector: str, expected: Result) -> None:
+    forward = Forward(daemon="rsyslog", kind="udp", selector=selector)
+    assert of(judge(facts(*weekly(4), forwards=(forward,))), "auth").result is expected
+    assert of(judge(facts(forwards=(forward,))), "auth").result is expected
+
+
+# --- what was not seen -----------------------------------------------------------------------------------
+
+
+def test_an_unreadable_log_is_unknown() -> None:
+    logs = facts(
+        file("auth.log", None, 0, undated=Reason.DENIED),
+        file("auth.log.1", None, 7, undated=Reason.DENIED),
+        file("btmp", None, 0, undated=Reason.DENIED),
+        WTMP,
+        rotations=(rotation("auth.log", 4),),
+    )
+    outcomes = judge(logs)
+    assert (of(outcomes, "auth").result, of(outcomes, "auth").reason) == (UNKNOWN, Reason.DENIED)
+    assert of(outcomes, "btmp").reason is Reason.DENIED
+    assert of(outcomes, "wtmp").result is PASS
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [Reason.DENIED, Reason.CORRUPT, Reason.TIMEOUT, Reason.NO_TOOL, Reason.UNDETERMINED, Reason.LIMIT],
+)
+def test_older_files_that_were_not_read_may_hold_the_rest(reason: Reason) -> None:
+    older = file("auth.log.3.gz", None, 21, undated=reason)
+    assert of(judge(facts(*weekly(3), older)), "auth").reason is reason
+
+
+def test_a_newer_file_that_was_not_read_changes_nothing() -> None:
+    newer = file("auth.log", None, 0, undated=Reason.CORRUPT)
+    assert of(judge(facts(newer, *weekly(3)[1:])), "auth").result is FAIL
+
+
+def test_a_hidden_journal_alone_is_unknown() -> None:
+    journal = msgspec.structs.replace(NO_JOURNAL, hidden=Reason.DENIED)
+    assert of(judge(facts(journal=journal)), "auth").reason is Reason.DENIED
+
+
+def test_without_the_platform_no_host_is_young() -> None:
+    missing = Unknown(reason=Reason.PROBE_CUT, evidence="x#platform")
+    logs = facts(*weekly(3), rotations=(rotation("auth.log", 52),))
+    clock = Clock(as_of=NOW, zone="UTC")
+    assert of(access_log_retention(logs, missing, Retention(), clock), "auth").reason is Reason.UNDETERMINED
+
+
+# --- silence ---------------------------------------------------------------------------------------------
+
+
+def test_a_log_that_is_no_longer_written_fails_however_old_it_is() -> None:
+    assert of(judge(facts(file("auth.log", 500, 6.5))), "auth").result is FAIL
+    assert of(judge(facts(file("auth.log", 500, 5.5))), "auth").result is PASS
+    stopped = msgspec.structs.replace(KEPT_JOURNAL, first_auth=ago(500), last=ago(30))
+    assert of(judge(facts(journal=stopped)), "auth").result is FAIL
+
+
+def test_an_empty_log_does_not_hide_that_writing_stopped() -> None:
+    logs = facts(file("auth.log", None, 0, size=0), file("auth.log.1", 500, 10))
+    assert of(judge(logs), "auth").result is FAIL
+
+
+def test_a_missing_week_inside_is_named() -> None:
+    whole = weekly(60)
+    gone = (*whole[:20], *whole[21:])
+    assert of(judge(facts(*whole)), "auth").result is PASS
+    auth = of(judge(facts(*gone)), "auth")
+    assert auth.result is WARN
+    assert auth.summary.english() == "no record between 2026-06-28 and 2026-07-05"
+
+
+# --- wtmp, btmp, audit, declared -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("files", "rotations", "expected"),
+    [
+        ((WTMP,), (), PASS),
+        ((WTMP,), (rotation("wtmp", 1, 30),), WARN),
+        ((WTMP,), (rotation("wtmp", 12, 30),), PASS),
+        ((file("wtmp", 40, 1),), (rotation("wtmp", 1, 30),), WARN),
+        ((file("wtmp", 40, 1), file("wtmp.1", 400, 40)), (rotation("wtmp", 12, 30),), PASS),
+        ((file("wtmp", 40, 1), file("wtmp.1", 70, 40)), (rotation("wtmp", 12, 30),), FAIL),
+        ((file("wtmp", None, 1, size=0),), (), WARN),
+        ((), (), NA),
+    ],
+)
+def test_wtmp_is_judged_by_its_oldest_record(
+    files: tuple[LogFile, ...], rotations: tuple[Rotation, ...], expected: Result
+) -> None:
+    assert of(judge(facts(*files, rotations=rotations)), "wtmp").result is expected
+
+
+def test_an_empty_btmp_proves_nothing() -> None:
+    """Debian 13's stays empty whatever happens (trap A16)."""
+    assert of(judge(facts(file("btmp", None, 1, size=0))), "btmp").result is NA
+    assert of(judge(facts()), "btmp").result is NA
+
+
+def test_a_wtmp_that_became_a_data_base_is_unknown() -> None:
+    assert of(judge(facts(file("wtmp", None, 1, size=0), wtmpdb=True)), "wtmp").reason is Reason.UNSUPPORTED
+
+
+@pytest.mark.parametrize(
+    ("installed", "files", "action", "expected"),
+    [
+        (False, (), "", NA),
+        (True, (), "rotate", WARN),
+        (True, (file("audit/audit.log", 400, 0),), "keep_logs", PASS),
+        (True, (file("audit/audit.log", 400, 0),), "suspend", WARN),
+        (True, (file("audit/audit.log", 400, 30),), "keep_logs", FAIL),
+        (True, (file("audit/audit.log", None, 0, undated=Reason.DENIED),), "", UNKNOWN),
+    ],
+)
+def test_the_audit_log_is_judged_where_there_is_an_audit_daemon(
+    installed: bool,  # noqa: FBT001 (a column of the table)
+    files: tuple[LogFile, ...],
+    action: str,
+    expected: Result,
+) -> None:
+    logs = facts(*files, audit=Audit(installed=installed, action=action))
+    assert of(judge(logs), "audit").result is expected
+
+
+def test_a_declared_log_that_is_not_there_fails() -> None:
+    assert of(judge(facts(declared=("/srv/app/access.log*",))), "/srv/app/access.log*").result is FAIL
+
+
+def test_a_declared_glob_is_as_good_as_its_worst_log() -> None:
+    glob = "/srv/app/*.log*"
+    good = file("a.log", 400, 1, family=glob, series="/srv/app/a.log")
+    bad = (
+        file("b.log", 5, 1, family=glob, series="/srv/app/b.log"),
+        file("b.log.1", 20, 5, family=glob, series="/srv/app/b.log"),
+    )
+    assert of(judge(facts(good, declared=(glob,))), glob).result is PASS
+    assert of(judge(facts(good, *bad, declared=(glob,))), glob).result is FAIL
+
+
+# --- integrity -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        ({}, ""),
+        ({"owner": "syslog"}, ""),
+        ({"group": "root", "mode": 0o600}, ""),
+        ({"mode": 0o660}, ""),
+        ({"mode": 0o644}, "readable by all"),
+        ({"mode": 0o642}, "writable by all"),
+        ({"owner": "tanaka"}, "owned by another user"),
+        ({"group": "staff", "mode": 0o660}, "writable by another group"),
+    ],
+)
+def test_a_log_others_may_touch_fails_beside_its_span(change: dict[str, Any], fault: str) -> None:
+    outcomes = [one for one in judge(facts(file("auth.log", 400, 0, **change))) if one.subject.name == "auth"]
+    assert outcomes[0].result is PASS
+    assert [one.result for one in outcomes[1:]] == ([FAIL] if fault else [])
+    assert all(one.summary.english() == f"1 of 1 files: {fault}" for one in outcomes[1:])
+
+
+def test_the_modes_of_a_stock_debian_12_alarm_nobody() -> None:
+    """auth.log root:adm 0640, wtmp root:utmp 0664, btmp root:utmp 0660."""
+    stock = (file("auth.log", 400, 0), WTMP, file("btmp", 400, 1))
+    assert set(results(judge(facts(*stock))).values()) == {PASS, NA}
+    assert len(judge(facts(*stock))) == 4
+
+
+def test_a_btmp_readable_by_all_fails() -> None:
+    """Passwords typed into the name's place stand in it."""
+    outcomes = [one for one in judge(facts(file("btmp", 400, 1, mode=0o664))) if one.subject.name == "btmp"]
+    assert [one.result for one in outcomes] == [PASS, FAIL]
+
+
+# --- rotation itself -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("change", "more", "expected"),
+    [
+        ({}, {}, PASS),
+        ({"last_run": ago(7.9)}, {}, PASS),
+        ({"last_run": ago(8.1)}, {}, FAIL),
+        ({"last_run": ago(60)}, {"booted_s": 3_600}, PASS),  # it was off
+        ({"last_run": ago(60), "timer": "masked"}, {"booted_s": 3_600}, FAIL),
+        ({"timer": "masked"}, {}, WARN),
+        ({"timer": "masked", "last_run": ago(4)}, {}, FAIL),
+        ({"timer": "disabled", "systemd": False}, {}, PASS),  # cron does it
+        ({"timer": "absent"}, {}, PASS),
+        ({"timer": "absent", "cron": False}, {}, WARN),
+        ({"last_run": None}, {}, FAIL),
+        ({"last_run": None}, {"host_days": 1}, NA),
+        ({"last_run": None}, {"host_days": None}, UNKNOWN),
+        ({"last_run": None, "hidden": True}, {}, UNKNOWN),
+    ],
+)
+def test_a_rotation_that_does_not_run_is_found(
+    change: dict[str, Any], more: dict[str, Any], expected: Result
+) -> None:
+    run = msgspec.structs.replace(RUNS, **change)
+    logs = facts(file("auth.log", 400, 0), rotations=(rotation("auth.log", 60),), run=run)
+    assert of(judge(logs, **more), "rotation").result is expected
+
+
+def test_rotation_is_not_judged_where_nothing_depends_on_it() -> None:
+    run = msgspec.structs.replace(RUNS, last_run=None)
+    assert "rotation" not in results(judge(facts(file("auth.log", 400, 0), run=run)))
+
+
+# --- the house -------------------------------------------------------------------------------------------
+
+
+def test_a_year_is_the_default() -> None:
+    assert Retention().keep.days == 365
+
+
+def test_the_catalogue_finds_it() -> None:
+    entry = catalogue()["access-log-retention"]
+    assert entry.page.title == "Access logs are kept for the promised time"
+    assert {probe.name for probe in entry.probes} == {"logs", "platform"}
+    assert entry.options is Retention
