@@ -1,5 +1,6 @@
 """`tenken report`: show a sealed run again."""
 
+import sys
 from pathlib import Path
 
 import click
@@ -47,7 +48,7 @@ def command(
         if output:
             output.write_bytes(page)
         else:
-            click.get_binary_stream("stdout").write(page)
+            sys.stdout.buffer.write(page)
     elif shape == "json":
         print_json(summary(view))
     else:
