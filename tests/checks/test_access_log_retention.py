@@ -417,6 +417,13 @@ def test_the_audit_log_is_judged_where_there_is_an_audit_daemon(
     assert of(judge(logs), "audit").result is expected
 
 
+def test_an_audit_log_kept_by_size_is_no_promise_on_a_young_host() -> None:
+    logs = facts(file("audit/audit.log", 2, 0), audit=Audit(installed=True, action="rotate"))
+    assert of(judge(logs, host_days=2), "audit").result is WARN
+    kept = msgspec.structs.replace(logs, audit=Audit(installed=True, action="keep_logs"))
+    assert of(judge(kept, host_days=2), "audit").result is PASS
+
+
 def test_a_declared_log_that_is_not_there_fails() -> None:
     assert of(judge(facts(declared=("/srv/app/access.log*",))), "/srv/app/access.log*").result is FAIL
 

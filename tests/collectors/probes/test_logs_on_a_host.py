@@ -140,6 +140,16 @@ def test_a_line_of_five_megabytes_costs_only_its_first_bytes() -> None:
     assert files(answer)["/var/log/auth.log"].first == ago(2)
 
 
+def test_only_the_first_sixteen_kilobytes_of_a_compressed_file_are_looked_at() -> None:
+    """A small file may unpack to terabytes."""
+    stamped = (line(ago(9)) + "\n").encode()
+    setup = write("auth.log.1", b"x" * 15_000 + b"\n" + stamped)
+    setup += write("auth.log.2", b"x" * 17_000 + b"\n" + stamped)
+    found = files(ask(logs.PROBE, setup + "gzip auth.log.*\n"))
+    assert found["/var/log/auth.log.1.gz"].first == ago(9)
+    assert found["/var/log/auth.log.2.gz"].undated is Reason.UNPARSABLE
+
+
 def test_the_oldest_record_is_what_the_real_logrotate_left() -> None:
     """Ground truth: thirty weeks of log-ins, rotated by logrotate itself every week, keeping four."""
     setup = (
