@@ -13,10 +13,12 @@ from typing import Any
 from msgspec import Struct
 
 import checks
-from checks.model import Check, Options
+from checks.model import Check, Clock, History, Options, Target
 from collectors.facts import Facts, Known, Probe, Unknown
 from collectors.registry import probe_of
 
+GIVEN = (Clock, Target, History)
+"""what a check may ask for beside facts and its settings"""
 HEADINGS = ("What it looks at", "Why it matters", "What to do")
 
 
@@ -88,6 +90,9 @@ def _entry(check: Check, module: ModuleType) -> Entry:
                 probes.append(probe_of(wanted[0]))
             elif isinstance(annotation, type) and issubclass(annotation, Options):
                 options = annotation
+            elif annotation not in GIVEN:
+                message = f"checks/{stem}.py: nothing is known that fills a parameter of {annotation!r}"
+                raise LookupError(message)
     digest = hashlib.sha256(inspect.getsource(module).encode("utf-8")).hexdigest()
     unique = {probe.name: probe for probe in probes}
     return Entry(

@@ -137,6 +137,8 @@ class Sighting(Sealed, frozen=True, kw_only=True):
 
     first: datetime
     last: datetime
+    unseen: datetime | None = None
+    """the last look before `first`, which did not see it; None when there was none"""
 
 
 class History(Sealed, frozen=True, kw_only=True):
@@ -150,13 +152,24 @@ class History(Sealed, frozen=True, kw_only=True):
     """that run's clock value"""
     seen: dict[str, Sighting] = {}
     """`SAFEGUARD:KEY` of each watched state"""
+    looked: dict[str, datetime] = {}
+    """when each safeguard's states were last looked at; earlier than `as_of` when later runs could not"""
+
+    def looked_at(self, safeguard: str) -> datetime | None:
+        """When an earlier run could last tell which of the safeguard's states are there."""
+        return self.looked.get(safeguard, self.as_of)
 
     def since(self, safeguard: str, key: str) -> datetime | None:
-        """When the state was first seen, if it has been there without a break up to the last run."""
+        """When the state was first seen, if every look since then has seen it."""
         sighting = self.seen.get(f"{safeguard}:{key}")
-        if sighting is None or sighting.last != self.as_of:
+        if sighting is None or sighting.last != self.looked_at(safeguard):
             return None
         return sighting.first
+
+    def unseen_at(self, safeguard: str, key: str) -> datetime | None:
+        """When an earlier run last looked and the state, there now without a break, was not yet there."""
+        sighting = self.seen.get(f"{safeguard}:{key}")
+        return sighting.unseen if sighting and self.since(safeguard, key) else None
 
     def last_seen(self, safeguard: str, key: str) -> datetime | None:
         """When the state was last seen, also when it is gone since."""

@@ -6,8 +6,9 @@ from msgspec import Struct
 
 from checks.catalogue import Entry
 from checks.engine import Case, Rule, judge_target, worst
-from checks.model import Finding, Result
-from collectors.evidence import Status
+from checks.model import Finding, Result, Subject, not_known
+from checks.text import say
+from collectors.evidence import Reason, Status
 
 
 class PromiseResult(Struct, frozen=True, kw_only=True):
@@ -21,7 +22,7 @@ class PromiseResult(Struct, frozen=True, kw_only=True):
 
 
 def sort_key(finding: Finding) -> tuple[str, ...]:
-    """The order of verdicts.jsonl: promise, safeguard, target, subject, then words."""
+    """The order of verdicts.jsonl: promise, safeguard, target, subject, then all words, so that none ties."""
     return (
         finding.promise,
         finding.safeguard,
@@ -30,6 +31,9 @@ def sort_key(finding: Finding) -> tuple[str, ...]:
         finding.subject.name,
         finding.result.value,
         finding.summary.english(),
+        finding.expected.english(),
+        finding.actual.english(),
+        *finding.evidence,
     )
 
 
@@ -37,8 +41,36 @@ def judge_all(
     cases: Iterable[Case], rules: tuple[Rule, ...], entries: Mapping[str, Entry]
 ) -> tuple[Finding, ...]:
     """Judge every case; the order of the cases does not matter."""
-    findings = [finding for case in cases for finding in judge_target(case, rules, entries)]
-    return tuple(sorted(findings, key=sort_key))
+    return settle((finding for case in cases for finding in judge_target(case, rules, entries)), rules)
+
+
+def settle(findings: Iterable[Finding], rules: Iterable[Rule]) -> tuple[Finding, ...]:
+    """Sort the findings of all targets, and say of each rule that no target answered that it is unknown.
+
+    Else a promise that rests on two safeguards would be kept although one of them looked at nothing.
+    """
+    found = list(findings)
+    spoken = {(finding.promise, finding.safeguard) for finding in found}
+    silent = [rule for rule in rules if (rule.promise, rule.safeguard) not in spoken]
+    return tuple(sorted([*found, *map(_nobody, silent)], key=sort_key))
+
+
+def _nobody(rule: Rule) -> Finding:
+    wanted = say("at least one target is inspected")
+    nothing = not_known(Subject(kind="inventory", name=""), Reason.NO_OBSERVATION, wanted, detail="no target")
+    return Finding(
+        promise=rule.promise,
+        safeguard=rule.safeguard,
+        target="inventory",
+        subject=nothing.subject,
+        result=nothing.result,
+        reason=nothing.reason,
+        summary=nothing.summary,
+        expected=nothing.expected,
+        actual=nothing.actual,
+        advice=(),
+        evidence=(),
+    )
 
 
 def by_promise(promises: Iterable[str], findings: Iterable[Finding]) -> tuple[PromiseResult, ...]:
@@ -63,7 +95,9 @@ def _roll_up(results: list[Result]) -> Result:
     return Result.UNKNOWN if result in (None, Result.NOT_APPLICABLE) else result
 
 
-def exit_status(promises: Sequence[PromiseResult], statuses: Iterable[Status], *, checks: int, limited: bool = False) -> int:
+def exit_status(
+    promises: Sequence[PromiseResult], statuses: Iterable[Status], *, checks: int, limited: bool = False
+) -> int:
     """Return 3 when anything could not be measured, 1 when anything failed, else 0 (design: exit codes).
 
     No target, no promise and no check is an incomplete run, never a clean one; so is one that was

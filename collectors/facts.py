@@ -101,3 +101,5 @@ def read_fact(probe: Probe[F], evidence: TargetEvidence) -> Known[F] | Unknown:
         return unknown(withheld.reason, withheld.detail)
     except ParseError as defect:
         return unknown(Reason.UNPARSABLE, str(defect))
+    except Exception as fault:  # noqa: BLE001 (a reader's fault over one answer must not end the run)
+        return unknown(Reason.INTERNAL, f"the reader of {probe.name} failed: {type(fault).__name__}")

@@ -98,7 +98,9 @@ def _frames(stream: bytes, boundary: str) -> tuple[list[_Frame], bool]:
         head = start + len(mark)
         line_end = stream.find(b"\n", head, min(stop + 1, head + HEADER_LIMIT))
         if line_end < 0:
-            continue  # a header cut short says nothing
+            # Cut short or longer than is read: it must not vanish, or its section would look whole.
+            frames.append(_Frame(verb="", words={}, header="", payload=b"", start=max(start, 0), body=stop))
+            continue
         header = stream[head:line_end]
         verb, _, rest = header.partition(b" ")
         frames.append(

@@ -30,6 +30,11 @@ class Parameters(Struct, frozen=True, kw_only=True):
     """globs of log files beside the usual ones"""
 
 
+def is_plain_name(name: str) -> bool:
+    """Whether a log-in name can be put to a host; others cannot stand in passwd(5) either."""
+    return _SAFE_NAME.fullmatch(name) is not None
+
+
 def command(privilege_prefix: Sequence[str] = ()) -> str:
     """Return the remote command line; the script itself goes to its standard input."""
     env = " ".join(f"{key}={value}" for key, value in ENVIRONMENT.items())
@@ -46,7 +51,7 @@ def compose(probes: Sequence[Probe[Any]], parameters: Parameters, boundary: str)
         message = "a boundary is 32 hexadecimal digits"
         raise ValueError(message)
     for name in parameters.names:
-        if _SAFE_NAME.fullmatch(name) is None:
+        if not is_plain_name(name):
             message = f"log-in name {name!r} cannot be asked for"
             raise ConfigError(message, hint="Use letters, digits, dot, underscore, @ and dash.")
     for glob in parameters.logs:
@@ -84,7 +89,7 @@ printf '\\n@%s hello v={PROTOCOL} uid=%s epoch=%s\\n' "$TK_B" "$TK_UID" "$(date 
 {calls}
 printf '\\n@%s done n=%s t=%s\\n' "$TK_B" "$tk_count" "$(tk_now)"
 }}
-tk_main </dev/null
+{{ tk_main </dev/null; }}
 """
     )
 
