@@ -44,13 +44,14 @@ dev: $(VENV)/.dev ## make the developer's environment
 
 run: $(VENV)/.run ## set up, inspect this machine, seal, verify, show
 	@[ -e $(SITE)/tenken.toml ] || $(BIN)/tenken init --example $(SITE)
-	@status=0; $(BIN)/tenken --config $(SITE)/tenken.toml run || status=$$?; \
+	@status=0; $(BIN)/tenken --config $(SITE)/tenken.toml run >/dev/null || status=$$?; \
 	  case $$status in 0|1|3) ;; *) exit $$status ;; esac; \
 	  bundle=$$($(BIN)/tenken --config $(SITE)/tenken.toml report --path bundle) && \
-	  $(BIN)/tenken verify --quiet --trust $(SITE)/trust/trust-1.json "$$bundle" && \
-	  echo "verified:  nothing altered, verdicts reproduced (a cron job would have seen exit status $$status)" && \
-	  echo "bundle:    $$bundle" && \
-	  echo "report:    $$($(BIN)/tenken --config $(SITE)/tenken.toml report --path html)"
+	  $(BIN)/tenken verify --quiet --trust $(SITE)/trust/trust-1.json --log $(SITE)/state/log/log.jsonl "$$bundle" && \
+	  $(BIN)/tenken --config $(SITE)/tenken.toml report && echo && \
+	  echo "verified: nothing altered, verdicts reproduced (cron would have seen exit status $$status)" && \
+	  echo "bundle:   $$bundle" && \
+	  echo "report:   $$($(BIN)/tenken --config $(SITE)/tenken.toml report --path html)"
 
 # --- tests ---------------------------------------------------------------------
 
@@ -64,7 +65,7 @@ test-units: $(VENV)/.test ## everything that needs no hosts
 
 test-lab: $(VENV)/.test ## real hosts in namespaces (root)
 	@$(BIN)/python -m tests.lab build
-	@$(BIN)/python -m tests.lab run -- $(BIN)/python -m pytest -p tests.lab.plugin -m lab
+	@TENKEN_LAB_OWED=1 $(BIN)/python -m tests.lab run -- $(BIN)/python -m pytest -p tests.lab.plugin -m lab
 
 # --- daily habits ------------------------------------------------------------
 

@@ -59,6 +59,12 @@ def write_site(
     configuration.write_text("".join(pieces), "utf-8")
     configuration.chmod(0o600)
     yield f"configuration  {configuration}"
+    if not example:
+        yield ""
+        yield "Next: edit the configuration (hosts, roster, mail journal, your own sentences), then"
+        yield f"  tenken --config {configuration} config check"
+        yield f"  tenken --config {configuration} hosts trust NAME"
+        yield f"  tenken --config {configuration} run"
 
 
 def _keys(folder: Path, site_id: str) -> Iterator[str]:
