@@ -8,14 +8,14 @@ import pytest
 from checks.catalogue import catalogue
 from checks.engine import Case, Rule, judge_target
 from checks.model import Clock, Finding, History, Result, Target
-from collectors.evidence import Part, Section, SectionState, Status, TargetEvidence, TargetKind
+from collectors.evidence import Part, Reason, Section, SectionState, Status, TargetEvidence, TargetKind
 from collectors.sources.roster import Person, RosterFacts
 from config.model import ServiceAccount
 from tests.checks.account_facts import evidence_of
-from tests.collectors.probes.asked import ask_host
+from tests.collectors.probes.asked import Answer, ask_host
 from tests.lab.host import Host
 from tests.lab.personas import AUDIT_LOGIN, CANARIES, PEOPLE
-from tests.lab.plugin import HostFactory
+from tests.lab.plugin import HostFactory, OwnHostFactory
 
 _RULES = (
     # The lab's account files are all made today: how long closing took cannot be seen on them.
@@ -49,8 +49,9 @@ def _roster(today: date) -> TargetEvidence:
     )
 
 
-def _findings(host: Host) -> list[Finding]:
+def _findings(host: Host, answer: Answer | None = None) -> list[Finding]:
     now = datetime.now(UTC)
+    whole = answer or ask_host(host, tuple(PEOPLE))
     case = Case(
         target=Target(
             target="host",
@@ -58,7 +59,7 @@ def _findings(host: Host) -> list[Finding]:
             audit_user=host.login,
             accounts=(ServiceAccount(name=AUDIT_LOGIN, owner="IT office", reason="inspection"),),
         ),
-        evidence=evidence_of(ask_host(host, tuple(PEOPLE))),
+        evidence=evidence_of(whole),
         sources={"roster": _roster(now.date())},
         history=History(),
         clock=Clock(as_of=now, zone="UTC"),
@@ -103,3 +104,26 @@ def test_the_leaver_is_told_with_every_way_in(host: HostFactory) -> None:
     findings = {it.subject.name: it for it in _findings(host("leaver")) if it.promise == "leavers"}
     said = findings["tanaka"].actual.english()
     assert said == "open: public key, cron jobs, running processes (sh, sleep)"
+
+
+@pytest.mark.lab
+@pytest.mark.parametrize(
+    "setup",
+    [
+        'echo "$KEY_sato" | lab-key sato; echo "$KEY_sato" | lab-key root',
+        "setpriv --reuid=12001 sleep 3600 >/dev/null 2>&1 &",
+        "userdel sato; usermod -L suzuki; chage -M 99999 suzuki",
+    ],
+    ids=["key under root", "process of an expired leaver", "deleted and never changed"],
+)
+def test_a_cut_answer_is_never_better_than_the_whole(own_host: OwnHostFactory, setup: str) -> None:
+    """Criteria 8 and 9: a subject passes only where it passed on the whole answer, and nothing raises."""
+    machine = own_host("clean", setup=setup)
+    whole = ask_host(machine, tuple(PEOPLE))
+    passed = {(it.safeguard, it.subject) for it in _findings(machine, whole) if it.result is Result.PASS}
+    step = max(len(whole.stream) // 60, 1)
+    for length in range(0, len(whole.stream), step):
+        for finding in _findings(machine, whole.cut(length)):
+            assert finding.reason is not Reason.INTERNAL
+            if finding.result is Result.PASS:
+                assert (finding.safeguard, finding.subject) in passed, length

@@ -21,10 +21,15 @@ class Answer:
 
     def __init__(self, stream: bytes, boundary: str) -> None:
         self.stream = stream
+        self.boundary = boundary
         caps = {probe.name: probe.cap_bytes for probe in all_probes().values()}
         parsed = parse_stream(stream, boundary, caps)
         self.done = parsed.done
         self.sections: Mapping[str, Section] = {section.name: section for section in parsed.sections}
+
+    def cut(self, length: int) -> "Answer":
+        """The same answer with the channel lost after so many bytes."""
+        return Answer(self.stream[:length], self.boundary)
 
     def facts(self, name: str) -> object:
         """Parse one section, which must have ended whole."""

@@ -116,6 +116,7 @@ head -c 5000000 /dev/zero | tr '\\000' a > /home/long/.ssh/authorized_keys
 printf '\\000\\033[2J\\377%s\\n' "$KEY_tanaka" > /home/binary/.ssh/authorized_keys
 printf 'from="10.0.0.1,a b",command="echo \\\\"x y\\\\"",expiry-time="20200101" %s\\n' "$KEY_yamada" \
   >> /home/binary/.ssh/authorized_keys
+printf 'x\\000%s\n' "$KEY_suzuki" >> /home/binary/.ssh/authorized_keys
 printf 'no-such-key AAAA\\nssh-ed25519 AAAAnonsense who\\n' >> /home/binary/.ssh/authorized_keys
 echo "$KEY_mori" > /home/gone/.ssh/authorized_keys2
 userdel gone
@@ -140,7 +141,7 @@ def test_hostile_key_files_are_harmless(own_host: OwnHostFactory) -> None:
     assert files["gone"].left_behind
     # A NUL byte ends no line for us: what follows it counts as a line, so no key can hide behind one.
     options = [key.options for key in files["binary"].keys if key.fingerprint]
-    assert options == [("from", "command", "expiry-time=20200101")]
+    assert options == [("from", "command", "expiry-time=20200101"), ()]
     assert files["binary"].other_lines >= 1
     assert [key.fingerprint for key in files["binary"].keys].count("") == 1
     assert answer.done
@@ -337,6 +338,14 @@ def test_a_keys_command_in_a_match_block_is_seen(own_host: OwnHostFactory) -> No
     sshd = ask_host(own_host("clean", setup=setup)).facts("sshd")
     assert isinstance(sshd, SshdFacts)
     assert sshd.keys_command
+
+
+@pytest.mark.lab
+def test_a_file_included_from_elsewhere_leaves_match_blocks_unknown(own_host: OwnHostFactory) -> None:
+    setup = "touch /etc/ssh/other.conf; echo 'Include /etc/ssh/other.conf' >> /etc/ssh/sshd_config\n"
+    sshd = ask_host(own_host("clean", setup=setup)).facts("sshd")
+    assert isinstance(sshd, SshdFacts)
+    assert sshd.match_blocks is None
 
 
 @pytest.mark.lab
