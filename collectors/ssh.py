@@ -36,10 +36,17 @@ Identity: TypeAlias = Any
 _RSA = ("rsa-sha2-512", "rsa-sha2-256")
 """the signatures of an `ssh-rsa` key (RFC 8332); with SHA-1 it proves nothing"""
 _WEAK = {
-    # What the OpenSSH client has not offered since 7.6.
-    "ciphers": ("aes128-cbc", "aes192-cbc", "aes256-cbc", "3des-cbc"),
+    # As with CBC ciphers: what the OpenSSH client has not offered since 7.6.
     "macs": ("hmac-md5", "hmac-md5-96", "hmac-sha1-96"),
 }
+_CIPHERS = (
+    # One call a packet instead of a cipher and an HMAC in Python.
+    "aes128-gcm@openssh.com",
+    "aes256-gcm@openssh.com",
+    "aes128-ctr",
+    "aes192-ctr",
+    "aes256-ctr",
+)
 _FAILURES = (paramiko.SSHException, EOFError, OSError)
 _CHUNK = 1 << 20
 _EXIT_WAIT_S = 2.0
@@ -217,9 +224,9 @@ def _handshake(wire: Wire, preferred: Sequence[str], *, others: bool = True) -> 
     """
     kinds = (*preferred, *(kind for kind in KEY_TYPES if others and kind not in preferred))
     session = paramiko.Transport(wire, packetizer_class=_Packets, disabled_algorithms=_WEAK)
-    session.get_security_options().key_types = tuple(
-        name for kind in kinds for name in (_RSA if kind == "ssh-rsa" else (kind,))
-    )
+    options = session.get_security_options()
+    options.ciphers = _CIPHERS
+    options.key_types = tuple(name for kind in kinds for name in (_RSA if kind == "ssh-rsa" else (kind,)))
     done = threading.Event()
     session.start_client(event=done)
     if not done.wait(wire.left_s()):

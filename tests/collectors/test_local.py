@@ -42,6 +42,14 @@ def test_nothing_of_our_environment_gets_in(monkeypatch: pytest.MonkeyPatch) -> 
     assert said.endswith(b"\n/\n")
 
 
+def test_the_shell_that_reads_the_command_line_gets_a_bare_environment_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It runs before `env -i` does: an exported function or a preloaded library would get in there."""
+    monkeypatch.setenv("TENKEN_TEST_SECRET", "x")
+    assert b"SECRET" not in ask(b"", line="exec /usr/bin/env").stdout
+
+
 def test_a_script_larger_than_any_pipe_arrives_while_the_shell_prints() -> None:
     script = b"head -c 3000000 /dev/zero\n" + b"# xxxxxxxxxxxxxxxxxxxxxxxxx\n" * 40_000 + b"echo end\n"
     answer = ask(script, cap_bytes=4_000_000)
