@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from agent.cli import tenken
 from checks.catalogue import Entry, catalogue
 from collectors.facts import Facts
 from collectors.registry import all_probes
@@ -15,6 +16,10 @@ from config.codec import enc_hook
 from config.schema import schema, table_of
 
 FOLDER = Path(__file__).resolve().parent.parent / "docs"
+README = FOLDER.parent / "README.md"
+HELP, HELP_END = "<!-- help -->\n", "<!-- /help -->"
+HELP_WIDTH = 78
+"""what click gives to a terminal of 80 columns"""
 WRITTEN = "<!-- Written by `make docs`. Do not edit. -->\n"
 
 
@@ -42,16 +47,28 @@ def pages() -> dict[str, str]:
 def main(arguments: list[str]) -> int:
     """Write the pages, or with --check say which are not as the code says."""
     stale = 0
-    for name, text in pages().items():
-        path = FOLDER / name
+    wanted = {FOLDER / name: text for name, text in pages().items()} | {README: readme()}
+    for path, text in wanted.items():
         if arguments == ["--check"]:
             if not path.exists() or path.read_text("utf-8") != text:
-                print(f"docs/{name} is not what the code says: run `make docs`", file=sys.stderr)
+                shown = path.relative_to(FOLDER.parent)
+                print(f"{shown} is not what the code says: run `make docs`", file=sys.stderr)
                 stale += 1
         else:
             FOLDER.mkdir(exist_ok=True)
             path.write_text(text, "utf-8")
     return 1 if stale else 0
+
+
+def readme() -> str:
+    """README.md with the real `tenken --help` between its markers; raises ValueError without them."""
+    before, opened, rest = README.read_text("utf-8").partition(HELP)
+    _, closed, after = rest.partition(HELP_END)
+    if not opened or not closed:
+        message = "README.md has lost the markers around the help text"
+        raise ValueError(message)
+    context = tenken.make_context("tenken", [], resilient_parsing=True, terminal_width=HELP_WIDTH)
+    return f"{before}{opened}```text\n{tenken.get_help(context)}\n```\n{closed}{after}"
 
 
 def _checks() -> str:
