@@ -52,20 +52,21 @@ def print_promises(view: ReportView) -> None:
     if loud:
         print()
         loud.sort(key=lambda finding: finding.result.rank)
-        print_table(
-            ("result", "target", "subject", "finding"),
-            [
+        # A host that is down fails every safeguard with the same words: one line says it.
+        lines = list(
+            dict.fromkeys(
                 (
                     finding.result.value,
                     finding.target,
                     f"{finding.subject.kind} {finding.subject.name}".strip(),
                     finding.summary.english(),
                 )
-                for finding in loud[:MOST_LINES]
-            ],
+                for finding in loud
+            )
         )
-        if len(loud) > MOST_LINES:
-            print(f"… and {len(loud) - MOST_LINES} more in the report")
+        print_table(("result", "target", "subject", "finding"), lines[:MOST_LINES])
+        if len(lines) > MOST_LINES:
+            print(f"… and {len(lines) - MOST_LINES} more in the report")
     print()
     people = view.population
     print(

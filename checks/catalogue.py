@@ -1,6 +1,5 @@
 """Every safeguard that is installed: a module of this package with a marked function is one."""
 
-import hashlib
 import importlib
 import inspect
 import pkgutil
@@ -14,6 +13,7 @@ from msgspec import Struct
 
 import checks
 from checks.model import Check, Clock, History, Options, Target
+from checks.source_digest import rule_digest
 from collectors.facts import Facts, Known, Probe, Unknown
 from collectors.registry import probe_of
 
@@ -41,7 +41,7 @@ class Entry(Struct, frozen=True, kw_only=True):
     probes: tuple[Probe[Any], ...]
     """of the target itself and of sources such as the roster"""
     sha256: str
-    """of its source file"""
+    """of its source file and of all of ours that it rests on"""
 
 
 @cache
@@ -93,10 +93,13 @@ def _entry(check: Check, module: ModuleType) -> Entry:
             elif annotation not in GIVEN:
                 message = f"checks/{stem}.py: nothing is known that fills a parameter of {annotation!r}"
                 raise LookupError(message)
-    digest = hashlib.sha256(inspect.getsource(module).encode("utf-8")).hexdigest()
     unique = {probe.name: probe for probe in probes}
     return Entry(
-        check=check, page=_page(module), options=options, probes=tuple(unique.values()), sha256=digest
+        check=check,
+        page=_page(module),
+        options=options,
+        probes=tuple(unique.values()),
+        sha256=rule_digest(module),
     )
 
 
