@@ -8,7 +8,7 @@ from types import ModuleType
 
 _IMPORT = re.compile(
     r"^from ((?:checks|collectors|config)(?:\.\w+)*) import|^import ((?:checks|collectors|config)\.[\w.]+)",
-    re.M,
+    re.MULTILINE,
 )
 
 
