@@ -57,10 +57,20 @@ def test_a_member_that_would_swell_more_than_a_hundredfold_is_stored(tmp_path: P
     assert contents(path) == {"a": b"\0" * 1_000_000, "b": b"\0" * 500}
 
 
+def whole_stream(data: bytes, end: int = zlib.Z_FINISH) -> bytes:
+    press = zlib.compressobj(6, zlib.DEFLATED, -15)
+    return press.compress(data) + press.flush(end)
+
+
+def packed_as(body: bytes, data: bytes) -> tuple[bytes, bytes]:
+    """A member whose packed bytes are given."""
+    local, central = member(b"a.json", data, packed=len(body))
+    return local[: 30 + len(b"a.json")] + body, central
+
+
 def member(name: bytes, data: bytes, /, **changes: int) -> tuple[bytes, bytes]:
     """Local header with content, and central header, of a deflated member."""
-    press = zlib.compressobj(6, zlib.DEFLATED, -15)
-    body = press.compress(data) + press.flush()
+    body = whole_stream(data)
     field = {
         "flags": 0, "method": 8, "time": 0, "date": 33, "crc": zlib.crc32(data), "packed": len(body),
         "size": len(data), "name": len(name), "extra": 0, "mode": 0o100644 << 16, "at": 0, "made": 788,
@@ -115,6 +125,8 @@ def hostile() -> Iterator[tuple[str, bytes]]:
     yield "less content than said", assembled(member(b"a.json", GOOD, size=len(GOOD) + 1))
     yield "bomb", assembled(member(b"a.json", b"\0" * 10_000_000))
     yield "bomb that says it is small", assembled(member(b"a.json", b"\0" * 10_000_000, size=90_000))
+    yield "bytes after the deflate stream", assembled(packed_as(whole_stream(GOOD) + b"more", GOOD))
+    yield "a deflate stream without end", assembled(packed_as(whole_stream(GOOD, zlib.Z_SYNC_FLUSH), GOOD))
     yield "local and central header disagree", assembled((one[0], member(b"b.json", GOOD)[1]))
     yield "zip64", assembled(member(b"a.json", GOOD, size=2**32 - 1))
     for name in (

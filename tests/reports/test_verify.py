@@ -12,11 +12,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from config.errors import VerifyError
+from config.errors import FormatError, VerifyError
 from reports import canonical, layout
 from reports.note import Checkpoint, Proof, sign_note
 from reports.sealkey import SealKey
-from reports.statement import EvidenceTree, Prev, TrustPin
+from reports.statement import Digest, EvidenceTree, Prev, TrustPin
 from reports.store import SealedRun, Store
 from reports.verify import STEPS, Outcome, Verdict, Verification, verify_bundle
 from tests.reports.sealing import (
@@ -252,25 +252,36 @@ def _catalogue_without_form(files: Files) -> None:
     files[layout.CATALOGUE] = b'{"v":1.0}'
 
 
+def _replan(files: Files, other: dict[str, Any]) -> None:
+    """Change the plan, and with it all evidence, so that nothing but the plan itself is wrong."""
+    raw = files[layout.PLAN] = canonical.encode(other)
+    for name in [name for name in files if name.startswith("evidence/")]:
+        del files[name]
+    for target in other["targets"]:
+        files[f"evidence/{target['target']}.json"] = evidence(
+            other["run"], raw, target["target"], target["kind"]
+        )
+
+
 def _plan_of_another_run(files: Files) -> None:
-    files[layout.PLAN] = canonical.encode(plan(2, 0))
+    _replan(files, plan(2, 0))
 
 
 def _plan_of_another_log(files: Files) -> None:
-    files[layout.PLAN] = canonical.encode(plan(1, 7))
+    _replan(files, plan(1, 7))
 
 
 def _plan_without_targets(files: Files) -> None:
-    files[layout.PLAN] = canonical.encode(plan(1, 0, targets=[]))
+    _replan(files, plan(1, 0, targets=[]))
 
 
 def _target_twice(files: Files) -> None:
-    files[layout.PLAN] = canonical.encode(plan(1, 0, targets=[{"target": "web-01", "kind": "host"}] * 2))
+    _replan(files, plan(1, 0, targets=[{"target": "web-01", "kind": "host"}] * 2))
 
 
 def _target_that_is_a_history(files: Files) -> None:
-    targets = [{"target": "web-01.history", "kind": "host"}]
-    files[layout.PLAN] = canonical.encode(plan(1, 0, targets=targets))
+    targets = [{"target": "web-01", "kind": "host"}, {"target": "web-01.history", "kind": "host"}]
+    _replan(files, plan(1, 0, targets=targets))
 
 
 def forged(**changes: Any) -> Files:
@@ -334,6 +345,44 @@ def test_a_statement_that_does_not_fit_its_files_is_altered(
 ) -> None:
     found = check(tmp_path, forge(forged(), key, **changes), trusted)
     assert (refused_at(found, Verdict.ALTERED) if step else found.exit_code) == (step or 0)
+
+
+def test_a_plan_that_only_the_evidence_knows_is_altered(tmp_path: Path, key: SealKey, trusted: Path) -> None:
+    files = forged()
+    secret = canonical.encode(plan(1, 0, site="other"))
+    for name, kind in (("web-01", "host"), ("roster", "roster")):
+        files[f"evidence/{name}.json"] = evidence(1, secret, name, kind)
+    said = Digest(sha256=hashlib.sha256(secret).hexdigest())
+    assert refused_at(check(tmp_path, forge(files, key, plan=said), trusted), Verdict.ALTERED) == 12
+
+
+def test_sums_have_one_spelling() -> None:
+    lines = layout.write_sums({"plan.json": "1" * 64, "README.txt": "2" * 64}).splitlines(keepends=True)
+    assert set(layout.read_sums(b"".join(lines))) == {"plan.json", "README.txt"}
+    for wrong in (lines[::-1], [lines[0], lines[0]], [lines[0], lines[1][:-1]], [lines[0] + b"\n"]):
+        with pytest.raises(FormatError):
+            layout.read_sums(b"".join(wrong))
+
+
+def test_a_second_signature_in_the_checkpoint_is_altered(
+    tmp_path: Path, sealed: SealedRun, trusted: Path
+) -> None:
+    """Nothing would vouch for it; cosignatures have their place in run.tlog-proof."""
+    files = unpack(sealed.bundle)
+    other = SealKey.create(tmp_path / "other", origin="audit.example/w1")
+    line = sign_note("x\n", other.verifier, other.sign).split(b"\n\n")[1]
+    files[layout.CHECKPOINT] += line
+    files[layout.PROOF] += line
+    assert refused_at(check(tmp_path, files, trusted), Verdict.ALTERED) == 3
+
+
+def test_another_logs_checkpoint_by_our_key_is_untrusted(tmp_path: Path, key: SealKey, trusted: Path) -> None:
+    files = forge(forged(), key)
+    tree = hashlib.sha256(b"\0" + files[layout.RUN]).digest()
+    text = Checkpoint(origin="tenken.example/other", size=1, root=tree).text
+    files[layout.CHECKPOINT] = sign_note(text, key.verifier, key.sign)
+    files[layout.PROOF] = Proof(index=0, path=(), checkpoint=files[layout.CHECKPOINT]).encode()
+    assert refused_at(check(tmp_path, files, trusted), Verdict.UNTRUSTED) == 3
 
 
 def test_exceptions_that_cannot_be_checked_against_the_log_are_not_green(
