@@ -8,18 +8,18 @@ from threading import Event
 from typing import Any
 
 import structlog
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from agent.clock import Now
 from agent.fanout import Job, fan_out
 from agent.fresh import fresh_boundary, fresh_salt
 from agent.history import read_history, write_histories
-from agent.lastrun import last_run
-from agent.planning import host_probes, make_plan, used
+from agent.lastrun import LEFT_OUT as UNVISITED
+from agent.lastrun import owed as promised
+from agent.planning import LEFT_OUT, host_probes, make_plan, used
 from agent.progress import Progress
 from agent.reach import Reach
 from agent.sites import Site, origin_of
-from agent.slots import due
 from agent.sources import mail_evidence, roster_evidence
 from checks.engine import Case, judge_target, remember, worst
 from checks.model import Clock, Finding, History, Result, Target
@@ -136,8 +136,10 @@ def inspect(
     with Store.open(site.state) as store:
         as_of = now()
         store.recover(key)
-        last = last_run(site)
-        owed = due(config.schedule, config.site.timezone, last.as_of if last else None, as_of)
+        owed = promised(site, as_of)
+        if request.limit:
+            # A part of the inventory answers no slot; the next whole run accounts for it.
+            owed = structs.replace(owed, slot=None, missed=())
         draft = store.begin_run()
         try:
             plan, rules = make_plan(
@@ -208,6 +210,7 @@ def _counts(tally: _Tally) -> dict[str, int]:
         "hosts": len(hosts),
         **{status.value: sum(view.status is status for view in hosts) for status in Status},
         **{result.value: sum(each.result is result for each in tally.findings) for result in Result},
+        UNVISITED: sum(view.reason is Reason.INTERRUPTED or view.detail == LEFT_OUT for view in tally.views),
         "auditor_cpu_ms": cost.cpu_ms,
         "auditor_peak_bytes": cost.peak_bytes,
     }

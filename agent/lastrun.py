@@ -1,5 +1,6 @@
 """What the run log says of the last run, without taking its lock."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -9,19 +10,34 @@ from agent.sites import Site
 from agent.slots import Due, due
 from config.errors import StoreError
 from reports.runlog import read_runs
+from reports.statement import Run
+
+LEFT_OUT = "hosts_left_out"
+"""count in run.json: hosts that --limit or an interruption kept from being visited"""
 
 
 class LastRun(Struct, frozen=True, kw_only=True):
-    """The newest sealed run."""
+    """A sealed run."""
 
     run: int
     as_of: datetime
-    """its clock value: every slot up to it is accounted for"""
+    """its clock value"""
 
 
 def last_run(site: Site) -> LastRun | None:
     """Return the newest sealed run, or None before the first."""
-    runs = read_runs(site.state)
+    return _newest(read_runs(site.state))
+
+
+def last_whole_run(site: Site) -> LastRun | None:
+    """Return the newest run over the whole inventory: every slot up to its clock value is accounted for.
+
+    A run that was limited or interrupted is a record, but it does not keep the promised slot.
+    """
+    return _newest([run for run in read_runs(site.state) if not run.counts.get(LEFT_OUT)])
+
+
+def _newest(runs: Sequence[Run]) -> LastRun | None:
     if not runs:
         return None
     return LastRun(run=runs[-1].run, as_of=datetime.fromisoformat(runs[-1].started))
@@ -29,7 +45,7 @@ def last_run(site: Site) -> LastRun | None:
 
 def owed(site: Site, at: datetime) -> Due:
     """Say what is owed at `at`."""
-    last = last_run(site)
+    last = last_whole_run(site)
     return due(site.config.schedule, site.config.site.timezone, last.as_of if last else None, at)
 
 

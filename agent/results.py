@@ -75,6 +75,8 @@ def print_promises(view: ReportView) -> None:
     )
     if view.plan.missed:
         print(f"missed slots since the last run: {len(view.plan.missed)}")
+    if view.plan.limit:
+        print(f"limited to {view.plan.limit!r}: this run says nothing of the other hosts and answers no slot")
     print(verdict(view))
 
 
@@ -89,6 +91,7 @@ def summary(view: ReportView) -> dict[str, Any]:
         "complete": view.complete,
         "verdict": verdict(view),
         "evidence_root": view.evidence_root,
+        "limit": view.plan.limit,
         "missed_slots": [slot.isoformat().replace("+00:00", "Z") for slot in view.plan.missed],
         "population": {
             "inventory": people.inventory,

@@ -29,7 +29,9 @@ _HOSTS_TO_COME = """
 # user = "tenken"            # the audit account
 # privilege = "sudo"         # "none": what root alone can see stays unknown
 #
-# [[account]]                # accounts that belong to no single person
+# Accounts that belong to no single person, each with somebody who answers for it.
+#
+# [[account]]
 # name = "backup"
 # owner = "operations group"
 # reason = "nightly backup"
@@ -61,10 +63,10 @@ def write_site(
     yield f"configuration  {configuration}"
     if not example:
         yield ""
-        yield "Next: edit the configuration (hosts, roster, mail journal, your own sentences), then"
-        yield f"  tenken --config {configuration} config check"
-        yield f"  tenken --config {configuration} hosts trust NAME"
-        yield f"  tenken --config {configuration} run"
+        yield f"Next: ssh-keygen -t ed25519 -N '' -f {folder / 'keys' / 'audit'}"
+        yield "      edit the configuration: hosts, roster, mail journal, your own sentences; then"
+        for step in ("config check", "hosts trust NAME", "hosts test", "run"):
+            yield f"      tenken --config {configuration} {step}"
 
 
 def _keys(folder: Path, site_id: str) -> Iterator[str]:
@@ -96,7 +98,7 @@ every = "24h"
 at = "02:00"
 
 [ssh]
-identity = "keys/audit"      # the audit account's private key (ssh-keygen -t ed25519 -f keys/audit)
+identity = "keys/audit"   # the audit account's key, made by: ssh-keygen -t ed25519 -N '' -f keys/audit
 """
 
 

@@ -23,8 +23,11 @@ def cron(schedule: Schedule, zone: str, command: str, now: datetime) -> str:
     return f"{spelling} {command} run -q"
 
 
-def systemd(schedule: Schedule, zone: str, command: str) -> str:
-    """Return a service and a timer unit (systemd.timer(5)); OnCalendar takes the zone itself."""
+def systemd(schedule: Schedule, zone: str, command: str, user: str) -> str:
+    """Return a service and a timer unit (systemd.timer(5)); OnCalendar takes the zone itself.
+
+    `user` owns the state folder: a run by another user would leave files that it cannot read.
+    """
     calendar = _calendar(schedule)
     if calendar is None:
         trigger, arguments = "*:0/15", "run -q --if-due"
@@ -38,6 +41,7 @@ After=network-online.target
 
 [Service]
 Type=oneshot
+User={user}
 ExecStart={command} {arguments}
 # 1 is "inspected, with findings": the unit did its work.
 SuccessExitStatus=1

@@ -79,14 +79,15 @@ def load_identity(path: Path) -> Identity:
     try:
         mode = path.stat().st_mode
         if stat.S_IMODE(mode) & 0o077:
-            message = f"{path.name}: the private key is accessible to others ({stat.S_IMODE(mode):04o})"
-            raise ConfigError(message, hint=f"chmod 600 {path.name}")
+            message = f"{path}: the private key is accessible to others ({stat.S_IMODE(mode):04o})"
+            raise ConfigError(message, hint=f"chmod 600 {path}")
         return paramiko.PKey.from_path(path)
     except OSError as err:
-        message = f"{path.name}: the private key cannot be read: {err.strerror}"
-        raise ConfigError(message, hint="Declare the key file as identity of [ssh] or of the host.") from err
+        message = f"{path}: the private key cannot be read: {err.strerror}"
+        hint = f"Make it with ssh-keygen -t ed25519 -N '' -f {path}, or declare another as identity."
+        raise ConfigError(message, hint=hint) from err
     except (paramiko.PasswordRequiredException, TypeError) as err:
-        message = f"{path.name}: the private key is encrypted"
+        message = f"{path}: the private key is encrypted"
         raise ConfigError(
             message, hint="Give the audit account a key of its own, without passphrase."
         ) from err

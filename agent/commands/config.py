@@ -15,15 +15,15 @@ def command() -> None:
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing when all is well.")
 @click.pass_obj
 def check(app: App, quiet: bool) -> None:  # noqa: FBT001 (click's flags are positional)
-    """Read the configuration, the roster and the key; contact nobody.
+    """Read the configuration, the keys, the roster and the journals' places; contact nobody.
 
     Every error comes at once, with its file and line; exit status 2.
     """
-    from agent.sites import open_site  # noqa: PLC0415 (start-up time)
-    from agent.sources import check_roster  # noqa: PLC0415
+    from agent.readiness import check_site  # noqa: PLC0415 (start-up time)
+    from agent.sites import open_site  # noqa: PLC0415
 
     site = open_site(app.config)
-    roster = check_roster(site)
+    roster = check_site(site)
     if quiet:
         return
     config = site.config

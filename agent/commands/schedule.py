@@ -1,5 +1,6 @@
 """`tenken schedule`: the lines that run the inspection at its slots."""
 
+import getpass
 import shutil
 import sys
 from pathlib import Path
@@ -29,6 +30,6 @@ def show(app: App, shape: str | None) -> None:
     program = shutil.which("tenken") or str(Path(sys.argv[0]).resolve())
     run = f"{quote(program)} --config {quote(str(site.loaded.files[0].resolve()))}"
     if shape == "systemd":
-        print(timers.systemd(schedule, zone, run), end="")
+        print(timers.systemd(schedule, zone, run, getpass.getuser()), end="")
         return
     print(timers.cron(schedule, zone, run, clock.now()))

@@ -34,10 +34,13 @@ sec_sshd() {
     fi
   done
   # A daemon started with its own file or options does not do what the usual file says.
+  # One in another process namespace is a container's, not this host's.
   tk_part read daemons
+  tk_own=$(readlink /proc/self/ns/pid)
   # shellcheck disable=SC2013 # paths of numbers only
   for tk_f in $(grep -lsxE 'sshd|dropbear|tinysshd' /proc/[0-9]*/comm); do
     tk_f=${tk_f%/comm}
+    if tk_ns=$(readlink "$tk_f/ns/pid") && [ "$tk_ns" != "$tk_own" ]; then continue; fi
     if [ -r "$tk_f/cmdline" ]; then
       tr '\000' ' ' <"$tk_f/cmdline" | awk -v comm="$(cat "$tk_f/comm")" '
         # A connection, not the daemon.

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from agent.lastrun import last_whole_run
+from agent.sites import open_site
 from tests.agent.labsite import TENKEN, LabSite
 from tests.lab.plugin import HostFactory, OwnHostFactory
 
@@ -45,6 +47,11 @@ def test_a_limited_run_is_incomplete_and_names_who_was_left_out(host: HostFactor
     assert json.loads(done.stdout)["population"]["excluded"] == 1
     assert site.evidence("leaver")["status"] == "excluded"
     assert "limited" in (site.run_folder / "report/report.html").read_text()
+    assert json.loads((site.run_folder / "plan.json").read_bytes())["slot"] is None
+    assert site.tenken("status").returncode == 0
+    # The record is there, but the promised inspection is still owed.
+    assert json.loads(site.tenken("status", "--format", "json").stdout)["last_run"] == 1
+    assert last_whole_run(open_site(site.folder / "tenken.toml")) is None
 
 
 def test_a_dry_run_contacts_nobody(own_host: OwnHostFactory, tmp_path: Path):
