@@ -10,12 +10,13 @@ others) is reported as not measured, never as protected and never as harmless.
 
 ## Why it matters
 
-A mail passes servers of strangers and is easily sent to the wrong person; then the secret is all that is left.
+A mail passes servers of strangers and is easily sent to the wrong person; then the secret is all that is
+left.
 
 ## What to do
 
-Send the file through a channel that knows its reader (S/MIME, OpenPGP, a file service with log-in), or set
-a password with AES-256 and give it by another way than mail. Replace ZipCrypto and RC4, which are broken.
+Send the file through a channel that knows its reader (S/MIME, OpenPGP, a file service with log-in), or
+set a password with AES-256 and give it by another way than mail. Replace ZipCrypto and RC4, which are broken.
 """
 
 from collections.abc import Iterator
@@ -106,8 +107,8 @@ def mail_attachment_encryption(mail: MailFacts, options: Limits) -> Iterator[Out
             summary=say("{messages} messages, none with a file to the outside", messages=len(mail.messages)),
             expected=EXPECTED,
             actual=say(
-                "{messages} messages in the period, {inside} of them between own addresses only; recipients as "
-                "the headers show them",
+                "{messages} messages in the period, {inside} of them between own addresses only; recipients "
+                "as the headers show them",
                 messages=len(mail.messages),
                 inside=sum(not message.examined for message in mail.messages),
             ),
@@ -164,8 +165,8 @@ def _message(message: Message, options: Limits) -> Outcome | None:
         summary=worst.text,
         expected=EXPECTED,
         actual=say(
-            "{files} files to {external} recipients outside as the headers show them: {secret} need a secret, "
-            "{readable} can be read by anyone, {unsure} could not be told",
+            "{files} files to {external} recipients outside as the headers show them: {secret} need a "
+            "secret, {readable} can be read by anyone, {unsure} could not be told",
             files=len(files),
             external=message.external,
             secret=sum(leaf.protection in _SECRET for leaf in files),
@@ -251,7 +252,8 @@ def _readable(leaf: Leaf, what: str, options: Limits) -> _Judged:
             what=what,
         )
         return _Judged(result=Result.UNKNOWN, reason=Reason.UNDETERMINED, text=words)
-    if max(found.persons, found.contacts) >= options.review_persons:
+    # One kind of address in a text (authors of a manual, a footer) is no list of persons until it is long.
+    if found.persons >= options.review_persons or found.contacts >= options.persons:
         words = say(
             "{what} can be read by anyone and tells of {persons} persons, {contacts} contacts",
             what=what,
@@ -259,5 +261,10 @@ def _readable(leaf: Leaf, what: str, options: Limits) -> _Judged:
             contacts=found.contacts,
         )
         return _Judged(result=Result.WARN, text=words)
-    words = say("{what} can be read by anyone; no personal information found", what=what)
+    words = say(
+        "{what} can be read by anyone and tells of {persons} persons, fewer than {least}",
+        what=what,
+        persons=found.persons,
+        least=options.review_persons,
+    )
     return _Judged(result=Result.PASS, text=words)

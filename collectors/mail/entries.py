@@ -1,7 +1,10 @@
 """What a journal's storage hands over: raw messages, and entries that could not be read."""
 
+import errno
 import os
+import stat
 from pathlib import Path
+from typing import BinaryIO
 
 from msgspec import Struct
 
@@ -29,13 +32,27 @@ class Entry(Struct, frozen=True, kw_only=True):
     reason: Reason | None = None
 
 
+def open_regular(path: str | Path, flags: int, folder: int | None = None) -> BinaryIO | None:
+    """Open a regular file without waiting; None for a pipe, a folder or another thing that is none."""
+    opened = os.open(path, flags | os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
+    try:
+        if stat.S_ISREG(os.fstat(opened).st_mode):
+            return os.fdopen(opened, "rb")
+    except BaseException:
+        os.close(opened)
+        raise
+    os.close(opened)
+    return None
+
+
 def reason_of(err: OSError) -> Reason:
     """Name the closed reason behind a failed open or read."""
     if isinstance(err, PermissionError):
         return Reason.DENIED
     if isinstance(err, FileNotFoundError | NotADirectoryError):
         return Reason.NO_SOURCE
-    return Reason.FAILED
+    # ELOOP: a symbolic link; what it names is no part of the journal.
+    return Reason.UNSUPPORTED if err.errno == errno.ELOOP else Reason.FAILED
 
 
 def unreadable(err: OSError, path: Path) -> JournalError:

@@ -209,6 +209,8 @@ def _unfolded(block: bytes) -> Iterator[tuple[bytes, int]]:
     pending: list[bytes] = []
     taken = 0
     for found in _LINE.finditer(block):
+        if not found[0]:
+            break
         if found[0][:1] not in (b" ", b"\t") and pending:
             yield b"".join(pending), taken
             pending, taken = [], 0

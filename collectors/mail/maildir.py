@@ -1,18 +1,22 @@
 """Messages of a Maildir, read without touching it: nothing is moved, marked or followed."""
 
-import errno
 import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
 
 from collectors.evidence import Reason
-from collectors.mail.entries import MAX_MESSAGE_BYTES, Entry, JournalError, reason_of, unreadable
+from collectors.mail.entries import (
+    MAX_MESSAGE_BYTES,
+    Entry,
+    JournalError,
+    open_regular,
+    reason_of,
+    unreadable,
+)
 
 MAX_FOLDERS = 1_000
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
-_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-"""O_NONBLOCK: a pipe left in the folder must not stop the inspection"""
 
 
 def read_maildir(path: Path) -> Iterator[Entry]:
@@ -47,6 +51,9 @@ def _subfolder(root: int, name: str) -> Iterator[Entry]:
         mode = os.stat(name, dir_fd=root, follow_symlinks=False).st_mode
         if stat.S_ISREG(mode):
             return  # an index or subscription file of the mail server
+        if not stat.S_ISDIR(mode):
+            yield Entry(reason=Reason.UNSUPPORTED)
+            return
         folder = os.open(name, _FOLDER | os.O_NOFOLLOW, dir_fd=root)
     except OSError as err:
         yield Entry(reason=reason_of(err))
@@ -84,8 +91,7 @@ def _entry(folder: int, inside: int, part: str, name: str) -> Entry | None:
     except FileNotFoundError:
         return _moved(folder, part, name)
     except OSError as err:
-        # ELOOP: a symbolic link; what it names is no part of the journal.
-        return Entry(reason=Reason.UNSUPPORTED if err.errno == errno.ELOOP else reason_of(err))
+        return Entry(reason=reason_of(err))
 
 
 def _moved(folder: int, part: str, name: str) -> Entry | None:
@@ -112,14 +118,13 @@ def _moved(folder: int, part: str, name: str) -> Entry | None:
 def _read(inside: int, name: str) -> Entry:
     try:
         # Even the access time stays as it was, where the system lets us (open(2): owner or CAP_FOWNER).
-        opened = os.open(name, _FILE | getattr(os, "O_NOATIME", 0), dir_fd=inside)
+        opened = open_regular(name, os.O_NOFOLLOW | getattr(os, "O_NOATIME", 0), inside)
     except PermissionError:
-        opened = os.open(name, _FILE, dir_fd=inside)
-    with os.fdopen(opened, "rb") as file:
-        about = os.fstat(opened)
-        if not stat.S_ISREG(about.st_mode):
-            return Entry(reason=Reason.UNSUPPORTED)
-        if about.st_size > MAX_MESSAGE_BYTES:
+        opened = open_regular(name, os.O_NOFOLLOW, inside)
+    if opened is None:
+        return Entry(reason=Reason.UNSUPPORTED)
+    with opened as file:
+        if os.fstat(file.fileno()).st_size > MAX_MESSAGE_BYTES:
             return Entry(reason=Reason.LIMIT)
         raw = file.read(MAX_MESSAGE_BYTES + 1)
     return Entry(raw=raw) if len(raw) <= MAX_MESSAGE_BYTES else Entry(reason=Reason.LIMIT)

@@ -2,13 +2,12 @@
 
 import os
 import re
-import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 from collectors.evidence import Reason
-from collectors.mail.entries import MAX_MESSAGE_BYTES, Entry, JournalError, unreadable
+from collectors.mail.entries import MAX_MESSAGE_BYTES, Entry, JournalError, open_regular, unreadable
 
 MAX_LINE_BYTES = 65_536
 """read at a time; a longer line comes in pieces"""
@@ -23,15 +22,14 @@ def read_mbox(path: Path) -> Iterator[Entry]:
     A new message begins at a From line that follows an empty line (RFC 4155) and bears a time.
     """
     try:
-        opened = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        opened = open_regular(path, 0)
     except OSError as err:
         raise unreadable(err, path) from err
-    with os.fdopen(opened, "rb") as file:
-        about = os.fstat(opened)
-        if not stat.S_ISREG(about.st_mode):
-            message = f"mail journal {path}: no regular file"
-            raise JournalError(Reason.UNSUPPORTED, message, hint="Name the mbox file itself.")
-        if about.st_size == 0:
+    if opened is None:
+        message = f"mail journal {path}: no regular file"
+        raise JournalError(Reason.UNSUPPORTED, message, hint="Name the mbox file itself.")
+    with opened as file:
+        if os.fstat(file.fileno()).st_size == 0:
             return
         first = file.readline(MAX_LINE_BYTES)
         if not _POSTMARK.match(first):

@@ -113,8 +113,10 @@ def _legacy(ole: olefile.OleFileIO, data: bytes, top: set[str]) -> Verdict:
         return Verdict(kind=Kind.OLE, protection=Protection.UNKNOWN, why=Why.NO_READER)
     if not all(is_encrypted for is_encrypted, _ in states):
         return Verdict(kind=Kind.OFFICE97, protection=Protection.NONE, why=Why.NO_READER)
-    opened = _by_default_password(data)
     algorithm = states[0][1]
+    # The library takes any password for Word's XOR: its acceptance says nothing there.
+    is_unverified = algorithm == "xor" and "worddocument" in top
+    opened = None if is_unverified else _by_default_password(data)
     if opened is not None:
         return _trivial(Kind.OFFICE97, algorithm, opened)
     return Verdict(kind=Kind.OFFICE97, protection=Protection.WEAK, algorithm=algorithm)
@@ -160,30 +162,32 @@ def _ppt(current_user: bytes) -> tuple[bool, str]:
     return False, ""
 
 
-def _by_default_password(data: bytes) -> bytes | None:
-    """Decrypt with the vendor's published password; None when it does not open the file."""
+def _by_default_password(data: bytes) -> Inner | None:
+    """Open with the vendor's published password; None when the file's own verifier says it is not the one."""
     try:
         file = msoffcrypto.OfficeFile(io.BytesIO(data))
         if isinstance(file, msoffcrypto.format.ooxml.OOXMLFile):
             file.load_key(password=DEFAULT_PASSWORD, verify_password=True)
         else:
             file.load_key(password=DEFAULT_PASSWORD)
-        opened = io.BytesIO()
-        file.decrypt(opened)
     except Exception:  # noqa: BLE001 (the library raises anything on files it does not understand)
         return None
-    return opened.getvalue()
+    opened = io.BytesIO()
+    try:
+        file.decrypt(opened)
+    except Exception:  # noqa: BLE001 (as above: the password was right all the same)
+        return Inner(protection=Protection.CORRUPT, why=Why.DAMAGED)
+    content = opened.getvalue()
+    if len(content) > MAX_MEMBER_BYTES:
+        return Inner(protection=Protection.LIMIT, why=Why.SIZE, bytes=len(content))
+    return Inner(content=content, bytes=len(content))
 
 
-def _trivial(kind: Kind, algorithm: str, opened: bytes) -> Verdict:
-    if len(opened) > MAX_MEMBER_BYTES:
-        inner = Inner(protection=Protection.LIMIT, why=Why.SIZE, bytes=len(opened))
-    else:
-        inner = Inner(content=opened, bytes=len(opened))
+def _trivial(kind: Kind, algorithm: str, opened: Inner) -> Verdict:
     return Verdict(
         kind=kind,
         protection=Protection.TRIVIAL,
         algorithm=algorithm,
         why=Why.DEFAULT_PASSWORD,
-        inner=(inner,),
+        inner=(opened,),
     )

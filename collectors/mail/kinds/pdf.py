@@ -30,6 +30,9 @@ def read_pdf(data: bytes, budget: Budget) -> Verdict:
     try:
         with pikepdf.open(io.BytesIO(data), suppress_warnings=True) as pdf:
             is_encrypted = bool(pdf.is_encrypted)
+            if is_encrypted and not (pdf.user_password_matched or pdf.owner_password_matched):
+                # A file that qpdf had to repair opens although the password was never right.
+                return _closed(data)
             inner = tuple(_attachments(pdf, budget))
     except pikepdf.PasswordError:
         return _closed(data)
