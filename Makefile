@@ -78,6 +78,7 @@ check: $(VENV)/.dev ## format, lint, types, imports, shell, docs, tests, package
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/shellcheck --severity=style --exclude=SC2034,SC2154 collectors/prelude.sh collectors/probes/*.sh
+	$(BIN)/shellcheck reports/readme/by_hand.sh tests/apt-packages.sh
 	$(BIN)/python -m agent.docs --check
 	$(MAKE) --no-print-directory test-units package
 	@if [ "$$(id -u)" = 0 ]; then $(MAKE) --no-print-directory test-lab; \

@@ -105,7 +105,7 @@ def remember(case: Case, run: int, entries: Iterable[Entry]) -> History:
             continue
         safeguard = entry.check.id
         for name in names:
-            key = f"{safeguard}:{name}"
+            key = earlier.key(safeguard, name)
             first = earlier.since(safeguard, name) if key in seen else None
             seen[key] = Sighting(
                 first=first or now,

@@ -159,21 +159,26 @@ class History(Sealed, frozen=True, kw_only=True):
         """When an earlier run could last tell which of the safeguard's states are there."""
         return self.looked.get(safeguard, self.as_of)
 
+    @staticmethod
+    def key(safeguard: str, name: str) -> str:
+        """The key of a watched state: plain ASCII, since names may come from hosts and keys are sealed."""
+        return f"{safeguard}:{name}".encode("ascii", "backslashreplace").decode("ascii")
+
     def since(self, safeguard: str, key: str) -> datetime | None:
         """When the state was first seen, if every look since then has seen it."""
-        sighting = self.seen.get(f"{safeguard}:{key}")
+        sighting = self.seen.get(self.key(safeguard, key))
         if sighting is None or sighting.last != self.looked_at(safeguard):
             return None
         return sighting.first
 
     def unseen_at(self, safeguard: str, key: str) -> datetime | None:
         """When an earlier run last looked and the state, there now without a break, was not yet there."""
-        sighting = self.seen.get(f"{safeguard}:{key}")
+        sighting = self.seen.get(self.key(safeguard, key))
         return sighting.unseen if sighting and self.since(safeguard, key) else None
 
     def last_seen(self, safeguard: str, key: str) -> datetime | None:
         """When the state was last seen, also when it is gone since."""
-        sighting = self.seen.get(f"{safeguard}:{key}")
+        sighting = self.seen.get(self.key(safeguard, key))
         return sighting.last if sighting else None
 
 

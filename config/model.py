@@ -14,7 +14,7 @@ from config.duration import Duration
 TargetId = Annotated[
     str,
     Meta(
-        pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$",
+        pattern=r"^[a-z0-9](?!.*\.\.)(?:[a-z0-9._-]{0,61}[a-z0-9_-])?$",
         description="name of a target: a file name in the bundle",
         examples=["web-01"],
     ),

@@ -119,7 +119,7 @@ class Trust(Trusted, frozen=True, kw_only=True):
     log: Log
     tsas: tuple[Tsa, ...] = ()
     tsa_threshold: Count = 0
-    """0: a bundle without a time stamp is accepted, and named NOT TIMED"""
+    """0: a bundle without a time stamp is accepted, and named UNTIMED"""
     max_seal_delay_s: Count | None = None
     officers: tuple[Officer, ...] = ()
     witnesses: tuple[Witness, ...] = ()

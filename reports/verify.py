@@ -329,13 +329,13 @@ class _Check:
     def _time(self) -> str:
         tokens = [name for name in self.archive.names if layout.token_of(name) or layout.is_plan_token(name)]
         if tokens:
-            raise _cannot(f"NOT TIMED: this version reads no time-stamp tokens ({len(tokens)} are there)")
+            raise _cannot(f"UNTIMED: this version reads no time-stamp tokens ({len(tokens)} are there)")
         if self.held.trust.tsa_threshold:
             raise _Bad(
-                Verdict.UNTRUSTED, f"NOT TIMED: {self.held.trust.tsa_threshold} token(s) required, none there"
+                Verdict.UNTRUSTED, f"UNTIMED: {self.held.trust.tsa_threshold} token(s) required, none there"
             )
         raise _not_asked(
-            "NOT TIMED: no time-stamp token; only the signer says when. The trust file asks for none"
+            "UNTIMED: no time-stamp token; only the signer says when. The trust file asks for none"
         )
 
     # 5. Enough witnesses saw the same log.

@@ -163,7 +163,9 @@ def build_view(
         targets=visited,
         population=_population([view for view in visited if view.kind is TargetKind.HOST]),
         evidence_root=evidence_root,
-        exit_status=exit_status(tuple(outcomes.values()), statuses, checks=len(rules.rules), limited=bool(plan.limit)),
+        exit_status=exit_status(
+            tuple(outcomes.values()), statuses, checks=len(rules.rules), limited=bool(plan.limit)
+        ),
     )
 
 

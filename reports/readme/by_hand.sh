@@ -85,4 +85,4 @@ done | sed -n 1p | base64 -d | tail -c 64 >../signature
 openssl pkeyutl -verify -pubin -keyform DER -inkey ../key.der -rawin -in ../text -sigfile ../signature \
   >/dev/null 2>&1 || bad "6 the signature is not by the key you hold"
 ok "6 the log was signed by the key you hold"
-ls checkpoint.*.tsr >/dev/null 2>&1 || echo "--  NOT TIMED: no time stamp; nobody but the signer says when"
+ls checkpoint.*.tsr >/dev/null 2>&1 || echo "--  UNTIMED: no time stamp; nobody but the signer says when"

@@ -40,7 +40,7 @@ def test_the_steps_in_the_bundle_pass_on_every_run_of_a_log(tmp_path: Path, key:
         assert [line[:5] for line in said.splitlines() if line.startswith("OK")] == [
             f"OK  {n}" for n in range(1, 7)
         ]
-        assert "NOT TIMED" in said
+        assert "UNTIMED" in said
 
 
 def test_the_readme_names_the_bundle_and_holds_the_script_as_shipped(sealed: SealedRun) -> None:
