@@ -11,16 +11,30 @@ from msgspec import Meta, Struct
 
 from config.duration import Duration
 
+TARGET_ID = r"^[a-z0-9](?!.*\.\.)(?:[a-z0-9._-]{0,61}[a-z0-9_-])?$"
+LOGIN_NAME = r"^[A-Za-z0-9_][A-Za-z0-9._@$-]{0,255}$"
+SLUG = r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$"
+TIME_OF_DAY = r"^([01][0-9]|2[0-3]):[0-5][0-9]$"
+SHA256 = r"^[0-9a-f]{64}$"
+SPELLINGS = {
+    TARGET_ID: "a name such as web-01: lower-case letters, digits, dot, dash, underscore",
+    LOGIN_NAME: "a log-in name",
+    SLUG: "a short name such as access-logs: lower-case letters, digits and single dashes",
+    TIME_OF_DAY: "a time of day such as 02:00",
+    SHA256: "64 hexadecimal digits",
+}
+"""what an operator reads instead of a regular expression"""
+
 TargetId = Annotated[
     str,
     Meta(
-        pattern=r"^[a-z0-9](?!.*\.\.)(?:[a-z0-9._-]{0,61}[a-z0-9_-])?$",
+        pattern=TARGET_ID,
         description="name of a target: a file name in the bundle",
         examples=["web-01"],
     ),
 ]
-LoginName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._@$-]{0,255}$")]
-Slug = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$", max_length=64)]
+LoginName = Annotated[str, Meta(pattern=LOGIN_NAME)]
+Slug = Annotated[str, Meta(pattern=SLUG, max_length=64)]
 
 
 class Strict(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -45,7 +59,7 @@ class PromiseSource(Strict, frozen=True, kw_only=True):
 
     document: str
     section: str = ""
-    sha256: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")] | None = None
+    sha256: Annotated[str, Meta(pattern=SHA256)] | None = None
 
 
 class Promise(Strict, frozen=True, kw_only=True):
@@ -169,7 +183,7 @@ class Schedule(Strict, frozen=True, kw_only=True):
     """`[schedule]`: how often the self-inspection is promised."""
 
     every: Duration = Duration("24h")
-    at: Annotated[str, Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")] = "02:00"
+    at: Annotated[str, Meta(pattern=TIME_OF_DAY)] = "02:00"
     """local time of the first slot of a day, in the site's zone"""
     grace: Duration = Duration("6h")
     """a slot counts as missed only after this long"""

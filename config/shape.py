@@ -1,5 +1,6 @@
 """Compare a table with the struct it is meant to be: every deviation, not only the first."""
 
+import ast
 import re
 import types
 import typing
@@ -11,6 +12,7 @@ import msgspec
 from msgspec import Struct, structs
 
 from config.codec import dec_hook
+from config.model import SPELLINGS
 from config.problems import Path, did_you_mean, quote
 
 Report = Callable[[Path, str, str], None]
@@ -101,7 +103,9 @@ def _in_words(message: str, value: Any) -> str:
     spelled = _PATTERN.fullmatch(message)
     if spelled:
         got = f", got {quote(value)}" if isinstance(value, str) else ""
-        return f"expected text matching {spelled[1][1:-1]}{got}"
+        pattern = ast.literal_eval(spelled[1])
+        wanted = SPELLINGS.get(pattern, f"text matching {pattern}")
+        return f"expected {wanted}{got}"
     words = _KIND.sub(lambda found: _WORDS[found[0]], message)
     return words[:1].lower() + words[1:]
 

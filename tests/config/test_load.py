@@ -113,7 +113,10 @@ def test_problems_of_all_files_come_at_once_each_at_its_own_line(tmp_path: Path)
     assert problems(tmp_path, text, more='[[host]]\nport = "22"\n') == [
         "tenken.toml:1: site.name: is missing; add name here",
         'tenken.toml:3: site.nmae: unknown key; did you mean "name"?',
-        'tenken.toml:5: host[0].name: expected text matching ^[a-z0-9][a-z0-9._-]{0,62}$, got "Web 01"',
+        (
+            "tenken.toml:5: host[0].name: expected a name such as web-01: "
+            'lower-case letters, digits, dot, dash, underscore, got "Web 01"'
+        ),
         'tenken.toml:6: host[0].transport: "shh" is none of ssh, local; did you mean "ssh"?',
         "tenken.toml:7: host[0].port: expected a whole number <= 65535",
         "tenken.toml:8: promise[0].source: is missing; add source here",
