@@ -1,15 +1,18 @@
 """The report as one HTML file: no script, no network, prints on A4."""
 
+import re
 from collections.abc import Iterable
 from datetime import datetime
 from itertools import groupby
 from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from checks.model import Finding, Result
-from checks.text import Text
+from checks.text import Text, fill
 from reports.display import visible
+from reports.reasons import in_words
 from reports.view import ReportView
 
 WORDS = {
@@ -27,6 +30,9 @@ COUNTED = {
     "pass": "passing",
     "not_applicable": "not applicable",
 }
+_CODES = ("reason", "detail")
+"""values of a text that may be the code of a reason"""
+_CODE = re.compile(r"`([^`]+)`")
 _STATUS_CLASS = {
     "collected": "pass",
     "partial": "unknown",
@@ -45,7 +51,15 @@ def render(view: ReportView) -> bytes:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    env.filters.update(visible=_visible, words=_words, local=_local, groupby_result=_groupby_result)
+    env.filters.update(
+        visible=_visible,
+        words=_words,
+        prose=_prose,
+        reason=in_words,
+        lines=_lines,
+        local=_local,
+        groupby_result=_groupby_result,
+    )
     safeguards = {
         group.safeguard.id: group.safeguard for promise in view.promises for group in promise.groups
     }
@@ -97,7 +111,24 @@ def _visible(text: object, most: int = 600) -> str:
 
 
 def _words(text: Text) -> str:
-    return visible(text.english())
+    return visible(sentence(text))
+
+
+def sentence(text: Text) -> str:
+    """A finding's words with reasons spelt out and the first letter large."""
+    args = {name: in_words(str(value)) if name in _CODES else value for name, value in text.args.items()}
+    words = fill(text.id, args)
+    return words[:1].upper() + words[1:] if text.id[:1] != "{" else words
+
+
+def _prose(text: str) -> Markup:
+    """A page's own paragraph: lines joined, `code` marked; never used for what hosts say."""
+    escaped = str(escape(visible(" ".join(text.split()), most=4_000)))
+    return Markup(_CODE.sub(r"<code>\1</code>", escaped))  # noqa: S704 (escaped just above)
+
+
+def _lines(text: str) -> list[str]:
+    return text.splitlines()
 
 
 def _local(moment: datetime, zone: str) -> str:

@@ -150,6 +150,7 @@ def build_view(
                     for rule in rules.rules
                     if rule.promise == promise.id
                     for name, value in sorted(rule.options.items())
+                    if value is not None
                 ),
                 outcome=outcomes[promise.id],
                 groups=tuple(
