@@ -12,8 +12,8 @@ import pikepdf
 from collectors.mail.leaves import Budget, DamagedError, Inner, LimitError, Verdict
 from collectors.sources.mail import Kind, Protection, Why
 
-MAX_TRAILING = 1_024
-"""bytes after the last end mark that may be transport junk"""
+MAX_TRAILING = 16
+"""visible bytes after the last end mark that may be transport junk; a person takes more"""
 _REFERENCE = re.compile(rb"/Encrypt\s+([0-9]{1,10})\s+([0-9]{1,5})\s+R")
 _DIRECT = re.compile(rb"/Encrypt\s*<<")
 _NUMBER = re.compile(rb"/(V|R|Length)\s+([0-9]{1,4})(?=[\s/>])")
@@ -31,11 +31,15 @@ def read_pdf(data: bytes, budget: Budget) -> Verdict:
         with pikepdf.open(io.BytesIO(data), suppress_warnings=True) as pdf:
             is_encrypted = bool(pdf.is_encrypted)
             if is_encrypted and not (pdf.user_password_matched or pdf.owner_password_matched):
-                # A file that qpdf had to repair opens although the password was never right.
-                return _closed(data)
+                # Seen: a file that qpdf had to repair opens although the password was never right.
+                raise DamagedError
             inner = tuple(_attachments(pdf, budget))
     except pikepdf.PasswordError:
-        return _closed(data)
+        verdict = _closed(data)
+        if verdict.protection in (Protection.STRONG, Protection.WEAK) and not _is_sound(data):
+            # Damage can spoil the empty password too: what only looks closed is not called protected.
+            raise DamagedError from None
+        return verdict
     except (
         pikepdf.PdfError,
         pikepdf.DataDecodingError,
@@ -59,6 +63,17 @@ def read_pdf(data: bytes, budget: Budget) -> Verdict:
         why=Why.EMPTY_PASSWORD,
         inner=inner,
     )
+
+
+def _is_sound(data: bytes) -> bool:
+    """Whether the password is asked for without any repair of the file."""
+    try:
+        pikepdf.open(io.BytesIO(data), suppress_warnings=True, attempt_recovery=False).close()
+    except pikepdf.PasswordError:
+        return True
+    except (pikepdf.PdfError, pikepdf.DataDecodingError, ValueError, TypeError, KeyError, RuntimeError):
+        return False
+    return False
 
 
 def _attachments(pdf: pikepdf.Pdf, budget: Budget) -> "list[Inner]":

@@ -8,7 +8,7 @@ from email.parser import BytesParser
 
 import pytest
 
-from collectors.mail.headers import content_type, extension
+from collectors.mail.headers import content_type, extension, words
 from collectors.mail.message import MAX_PARTS, decode_base64, scan
 from collectors.sources.mail import Defect, Kind, Protection, Role
 from tests.collectors.mail.makers import PERSONS, aes_zip, leaves, mail
@@ -211,3 +211,8 @@ def test_a_body_is_not_an_attachment_and_is_not_searched() -> None:
 def test_an_extension_is_one_of_a_closed_list() -> None:
     assert extension("x.\uff43\uff53\uff56") == "csv"
     assert extension("report.secret-token") == "other"
+
+
+def test_m5_a_word_cut_inside_a_character_is_joined_before_it_is_decoded() -> None:
+    assert words("=?utf-8?B?5ZCN5w==?= =?utf-8?B?sL8ucGRm?=") == "名簿.pdf"
+    assert words("=?utf-8?Q?=E5=90=8D?= =?iso-2022-jp?B?GyRCSm0bKEI=?= x") == "名簿 x"

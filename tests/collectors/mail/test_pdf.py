@@ -147,6 +147,19 @@ def test_p7_a_readable_pdf_is_not_called_inspected() -> None:
 
 
 def test_a_list_behind_an_encrypted_pdf_is_not_hidden_by_it() -> None:
-    raw = pdf(user="invented", owner="owner") + PERSONS.encode() * 2
-    (found,) = leaves(raw)
-    assert (found.protection, found.why) == (Protection.UNKNOWN, Why.HIDDEN)
+    raw = pdf(user="invented", owner="owner")
+    (short,) = leaves(raw + PERSONS.encode()[:300])
+    assert (short.protection, short.why) == (Protection.UNKNOWN, Why.HIDDEN)
+    (long,) = leaves(raw + PERSONS.encode() * 2)
+    assert long.protection is Protection.CORRUPT
+
+
+def test_damage_does_not_turn_an_empty_password_into_protection() -> None:
+    """Its verifier is among the damaged bytes, so the password no longer fits; that is no secret."""
+    raw = bytearray(pdf(user="", owner="owner", R=4, aes=True))
+    raw[raw.find(b"/U <") + 4] ^= 1
+    damaged = bytes(raw).replace(b"1 0 obj", b"%junk\n1 0 obj", 1)
+    with pytest.raises(pikepdf.PasswordError):
+        pikepdf.open(io.BytesIO(damaged))
+    (found,) = leaves(damaged)
+    assert found.protection is Protection.CORRUPT

@@ -69,7 +69,8 @@ def test_c2_signed_content_is_judged_whatever_the_label_says(people: Path, more:
 
 
 def test_c2_a_signed_file_that_is_no_mail_part_is_judged_as_it_is(people: Path) -> None:
-    (people / "list.csv").write_bytes(PERSONS.encode())
+    lines = [f"person{number}: mihon{number}@example.com 03-0000-{number:04d}" for number in range(12)]
+    (people / "list.csv").write_text("\n".join(lines))  # every line looks like a header field
     raw = signed(people, "list.csv", "-nodetach")
     inner = leaves(raw)[1]
     assert inner.personal is not None
