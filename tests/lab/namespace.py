@@ -70,7 +70,9 @@ def _furnish_network() -> None:
     """Make the one bridge hosts are attached to. There is no other device, hence no route out."""
     commands = (
         "link set lo up",
-        f"link add {BRIDGE} type bridge forward_delay 0",
+        # With an address of its own: else it takes the lowest of its ports', and at each such change
+        # the kernel forgets every neighbour, the black hole's made-up one included.
+        f"link add {BRIDGE} address 02:4c:41:42:00:01 type bridge forward_delay 0",
         f"address add {GATEWAY}/16 dev {BRIDGE}",
         f"link set {BRIDGE} up",
     )
