@@ -95,11 +95,16 @@ def read_fact(probe: Probe[F], evidence: TargetEvidence) -> Known[F] | Unknown:
         return unknown(Reason.TIMEOUT)
     if section.exit not in probe.answers:
         return unknown(Reason.FAILED, f"exit status {section.exit}")
+    answer = _parse(probe, section)
+    return unknown(*answer) if isinstance(answer, tuple) else Known(value=answer, evidence=where)
+
+
+def _parse(probe: Probe[F], section: Section) -> F | tuple[Reason, str]:
     try:
-        return Known(value=probe.parse(section), evidence=where)
+        return probe.parse(section)
     except WithheldError as withheld:
-        return unknown(withheld.reason, withheld.detail)
+        return withheld.reason, withheld.detail
     except ParseError as defect:
-        return unknown(Reason.UNPARSABLE, str(defect))
+        return Reason.UNPARSABLE, str(defect)
     except Exception as fault:  # noqa: BLE001 (a reader's fault over one answer must not end the run)
-        return unknown(Reason.INTERNAL, f"the reader of {probe.name} failed: {type(fault).__name__}")
+        return Reason.INTERNAL, f"the reader of {probe.name} failed: {type(fault).__name__}"
