@@ -83,7 +83,16 @@ class _Judged(Struct, frozen=True, kw_only=True):
     "mail-attachment-encryption",
     kind=TargetKind.MAIL,
     severity=Severity.HIGH,
-    controls=("APPI art. 23", "ISO/IEC 27002:2022 5.14", "JIS Q 15001:2017 A.3.4.3.2"),
+    controls=(
+        "PPC:10-6(4)",
+        "ISO27001:A.5.14",
+        "ISO27001:A.8.12",
+        "ISO27001:A.8.24",
+        "NIST800-53:SC-8",
+        "NIST800-53:SC-13",
+        "CISv8:3.10",
+        "CISv8:9.6",
+    ),
 )
 def mail_attachment_encryption(mail: MailFacts, options: Limits) -> Iterator[Outcome]:
     """Judge each message with files to the outside; the worst file decides."""
