@@ -152,8 +152,8 @@ class Lab:
     def _address_only(self, host: Host, persona: Persona) -> Host:
         if persona.black_hole:
             # The address resolves to a card that does not exist: packets leave the bridge and nobody answers.
-            neighbour = f"ip neighbour replace {host.address} lladdr 02:00:00:00:00:01 nud permanent dev {namespace.BRIDGE}"
-            subprocess.run(neighbour.split(), check=True)
+            neighbour = f"{host.address} lladdr 02:00:00:00:00:01 nud permanent dev {namespace.BRIDGE}"
+            subprocess.run(["ip", "neighbour", "replace", *neighbour.split()], check=True)
         return host
 
     def _host_script(self, host_key: Path, persona: Persona) -> str:
