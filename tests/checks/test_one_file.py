@@ -99,7 +99,7 @@ def test_a_check_added_as_one_file_is_listed_documented_run_and_reported(tmp_pat
         file.write(PROMISE)
     call("--config", site / "tenken.toml", "run")
     report = next((site / "state/runs").glob("*/report/report.html")).read_text("utf-8")
-    assert "one file said 7" in report
+    assert "One file said 7" in report
     assert "one-file-promise" in report
     (bundle,) = (site / "state/bundles").glob("*.zip")
     assert "VERIFIED" in call("verify", "--trust", site / "trust/trust-1.json", bundle)
