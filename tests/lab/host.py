@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.lab import images, namespace
-from tests.lab.personas import PERSONAS, PREPARED, Persona
+from tests.lab import cgroups, images, namespace
+from tests.lab.personas import KEY_COMMENTS, PERSONAS, PREPARED, Persona
 
 _HOSTINIT = Path(__file__).parent / "hostinit.sh"
 _START_TIMEOUT_S = 60.0
@@ -39,6 +39,8 @@ class Host:
     port: int = 22
     pid: int = 0
     process: "subprocess.Popen[bytes] | None" = None
+    session: "subprocess.Popen[bytes] | None" = None
+    cgroup: Path | None = None
 
     def known_hosts_line(self) -> str:
         """Return the line that pins this host; for `changed-key` it pins a key the host does not have."""
@@ -72,6 +74,11 @@ class Host:
             subprocess.run(["kill", "-9", str(self.pid)], check=False, stderr=subprocess.DEVNULL)
         self.process.wait(timeout=10)
         self.process, self.pid = None, 0
+        if self.session is not None:
+            self.session.kill()
+            self.session.wait()
+        if self.cgroup is not None:
+            cgroups.remove(self.cgroup)
         shutil.rmtree(self.folder)
 
     def kill(self) -> None:
@@ -89,7 +96,7 @@ class Lab:
 
     folder: Path = namespace.FOLDER / "lab"
     hosts: list[Host] = field(default_factory=list)
-    _prepared: dict[str, Path] = field(default_factory=dict)
+    _prepared: dict[tuple[str, str], Path] = field(default_factory=dict)
     _count: int = 0
 
     def __post_init__(self) -> None:
@@ -97,9 +104,7 @@ class Lab:
         self.folder.mkdir()
         self.audit_key = self.make_key("audit", "tenken audit")
         self.stranger_key = self.make_key("stranger", "host key of nobody")
-        self.person_keys = {
-            name: self.make_key(name, comment) for name, comment in PREPARED.key_comments.items()
-        }
+        self.person_keys = {name: self.make_key(name, comment) for name, comment in KEY_COMMENTS.items()}
 
     def make_key(self, name: str, comment: str) -> Path:
         """Make an Ed25519 key pair and return the private key's path; the public one is beside it (.pub)."""
@@ -137,6 +142,8 @@ class Lab:
         try:
             self._spawn(host, self._host_script(private, persona) + persona.script + "\n" + setup, persona)
             self._await(host, persona)
+            if persona.session:
+                self._open_session(host, persona.session)
         except BaseException:
             host.stop()
             raise
@@ -185,19 +192,20 @@ class Lab:
         lower = images.mount_images(persona.image, self.folder / "images")
         if not persona.prepared:
             return lower
-        if persona.image not in self._prepared:
-            folder = self.folder / f"prepared-{persona.image}"
+        wanted = (persona.image, persona.prepared)
+        if wanted not in self._prepared:
+            folder = self.folder / "prepared-{}-{}".format(*wanted)
             folder.mkdir()
             host = Host(
                 name="prepared", persona="prepared", address="", login="",
                 key_path=self.audit_key, host_key="", folder=folder,
             )  # fmt: skip
-            recipe = Persona(script="", image=persona.image, prepared=False, init="true", daemons="")
-            self._spawn(host, self._variables() + "\n" + PREPARED.script, recipe)
+            recipe = Persona(script="", image=persona.image, prepared="", init="true", daemons="")
+            self._spawn(host, self._variables() + "\n" + PREPARED[persona.prepared], recipe)
             if host.process is None or host.process.wait(timeout=_START_TIMEOUT_S):
                 raise HostFailedError((folder / "output").read_text(errors="replace"))
-            self._prepared[persona.image] = folder / "upper"
-        return f"{self._prepared[persona.image]}:{lower}"
+            self._prepared[wanted] = folder / "upper"
+        return f"{self._prepared[wanted]}:{lower}"
 
     def _spawn(self, host: Host, script: str, persona: Persona) -> None:
         (host.folder / "setup.sh").write_text(script)
@@ -209,11 +217,17 @@ class Lab:
             "LAB_ADDRESS": host.address,
             "LAB_INIT": persona.init or _SSHD,
             "LAB_DAEMONS": persona.daemons,
+            "LAB_SYSTEMD": "",
         }
         flags = ["--mount", "--pid", "--uts", "--ipc", "--net", "--propagation", "private", "--fork"]
+        command = ["unshare", *flags, "/bin/sh", str(_HOSTINIT)]
+        if persona.systemd:
+            host.cgroup = cgroups.create()
+            environ["LAB_SYSTEMD"] = "yes"
+            command = cgroups.inside(host.cgroup, ["unshare", "--cgroup", *command[1:]])
         with (host.folder / "output").open("wb") as output:
             host.process = subprocess.Popen(
-                ["unshare", *flags, "/bin/sh", str(_HOSTINIT)],
+                command,
                 env=environ, stdin=subprocess.PIPE, stdout=output, stderr=output, start_new_session=True,
             )  # fmt: skip
         host.pid = self._child_of(host.process)
@@ -227,6 +241,21 @@ class Lab:
         assert host.process.stdin is not None
         host.process.stdin.write(b"go\n")
         host.process.stdin.close()
+
+    def _open_session(self, host: Host, person: str) -> None:
+        """Log `person` in with a terminal and stay; a real session, known to sshd, logind and utmp."""
+        known = host.folder / "known_hosts"
+        known.write_text(host.known_hosts_line() + "\n")
+        host.session = subprocess.Popen(
+            ["ssh", "-F", "none", "-tt", "-i", str(self.person_keys[person]), "-o", "IdentitiesOnly=yes",
+             "-o", "BatchMode=yes", "-o", f"UserKnownHostsFile={known}", "-p", str(host.port),
+             f"{person}@{host.address}", "echo in; exec sleep infinity"],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )  # fmt: skip
+        assert host.session.stdout is not None
+        if not host.session.stdout.readline():
+            assert host.session.stderr is not None
+            raise HostFailedError(host.session.stderr.read().decode(errors="replace"))
 
     def _child_of(self, process: "subprocess.Popen[bytes]") -> int:
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
@@ -243,10 +272,18 @@ class Lab:
         deadline = time.monotonic() + _START_TIMEOUT_S
         while time.monotonic() < deadline and host.process is not None and host.process.poll() is None:
             if _is_up(host, persona.ready):
-                return
+                return _booted(host) if persona.systemd else None
             time.sleep(0.01)
         output = (host.folder / "output").read_text(errors="replace")
         message = f"{host.name} did not come up:\n{output}"
+        raise HostFailedError(message)
+
+
+def _booted(host: Host) -> None:
+    """Wait for the end of the boot: before it, log-ins are refused by pam_nologin and units come and go."""
+    state = host.sh("systemctl is-system-running --wait")
+    if state.stdout.strip() not in {"running", "degraded"}:
+        message = f"{host.name} did not finish its boot: {state.stdout}{state.stderr}"
         raise HostFailedError(message)
 
 

@@ -16,6 +16,11 @@ mkdir "$root/dev/pts" "$root/dev/shm" "$root/run/sshd" "$root/run/lock"
 mount -t devpts -o newinstance,ptmxmode=0666,mode=620,gid=5 pts "$root/dev/pts"
 ln -s pts/ptmx "$root/dev/ptmx"
 ln -s /proc/self/fd "$root/dev/fd"
+if [ -n "$LAB_SYSTEMD" ]; then
+    mount -t cgroup2 lab "$root/sys/fs/cgroup"
+    mount --bind "$root/proc/sys" "$root/proc/sys"
+    mount -o remount,bind,ro "$root/proc/sys" # systemd-sysctl would set the machine's kernel
+fi
 umask 0
 while read -r name minor; do mknod -m 666 "$root/dev/$name" c 1 "$minor"; done <<END
 null 3

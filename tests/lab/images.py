@@ -49,7 +49,28 @@ def _release(suite: str) -> tuple[Recipe, Recipe]:
     )
 
 
-RECIPES = {recipe.name: recipe for recipe in (*_release("bookworm"), *_release("trixie"))}
+def _systemd(suite: str, *packages: str) -> Recipe:
+    """Return the layer that boots `suite` with systemd; it has an archive like the others."""
+    return Recipe(
+        name=f"{suite}-systemd",
+        below=suite,
+        packages=(
+            *("systemd", "systemd-sysv", "libpam-systemd", "dbus", "at", "systemd-journal-remote"),
+            *("gpg", "gpg-agent", *packages),
+        ),
+        script=_script("systemd.sh") + _script("archive.sh"),
+    )
+
+
+RECIPES = {
+    recipe.name: recipe
+    for recipe in (
+        *_release("bookworm"),
+        *_release("trixie"),
+        _systemd("bookworm"),
+        _systemd("trixie", "wtmpdb", "libpam-wtmpdb", "lastlog2", "libpam-lastlog2"),
+    )
+}
 
 
 def cache_folder() -> Path:

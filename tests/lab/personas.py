@@ -41,40 +41,45 @@ AUDIT_LOGIN = "tenken"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Prepared:
-    """The state all hosts of a session share, made once per session."""
-
-    script: str
-    key_comments: dict[str, str]
-
-
-@dataclass(frozen=True, kw_only=True)
 class Persona:
     """One kind of host.
 
-    `image` names a recipe of images.py; `login` is the account the auditor is given; `init` replaces sshd as
-    PID 1; `ready` is the sign of life start() waits for: an SSH "banner", an open "port", or PID 1's program
-    name. `exists` false means an address only; with `black_hole` packets to it vanish, else nobody has it.
+    `image` names a recipe of images.py; `prepared` the good state it starts from, a key of PREPARED; `login`
+    is the account the auditor is given; `init` replaces sshd as PID 1; `ready` is the sign of life start()
+    waits for: an SSH "banner", an open "port", or PID 1's program name. `systemd` boots the image's own
+    systemd; `session` names a person who is logged in by SSH, with a terminal, for as long as the host runs.
+    `exists` false means an address only; with `black_hole` packets to it vanish, else nobody has it.
     """
 
     script: str = ""
     image: str = "bookworm-archive"
-    prepared: bool = True
+    prepared: str = "debian"
     login: str = "root"
     init: str = ""
     ready: str = "banner"
     daemons: str = "rsyslogd cron"
+    systemd: bool = False
+    session: str = ""
     changed_host_key: bool = False
     exists: bool = True
     black_hole: bool = False
 
 
-PREPARED = Prepared(
-    script=f"GECOS={CANARY_GECOS} LOG_TEXT={CANARY_LOG_TEXT}\n"
-    f"HASH_sato='{HASHES['sato']}' HASH_suzuki='{HASHES['suzuki']}'\n"
-    + (Path(__file__).parent / "scripts/prepared.sh").read_text(),
-    key_comments={who: f"{CANARY_KEY_COMMENT}-{who}" for who in PEOPLE},
-)
+KEY_COMMENTS = {who: f"{CANARY_KEY_COMMENT}-{who}" for who in PEOPLE}
+
+
+def _prepared(*scripts: str) -> str:
+    texts = (f"GECOS={CANARY_GECOS} LOG_TEXT={CANARY_LOG_TEXT}",
+             f"HASH_sato='{HASHES['sato']}' HASH_suzuki='{HASHES['suzuki']}'",
+             *((Path(__file__).parent / "scripts" / name).read_text() for name in scripts))  # fmt: skip
+    return "\n".join(texts)
+
+
+# The states that hosts of a session start from: each is made once per session and image that needs it.
+PREPARED = {
+    "debian": _prepared("prepared.sh"),
+    "systemd": _prepared("prepared.sh", "prepared-systemd.sh"),
+}
 
 _LEAVER = f"""
 lab-person tanaka 12003 "{CANARY_GECOS}-tanaka,Room 3,555-0103" '{HASHES["tanaka"]}' 40
@@ -84,6 +89,37 @@ echo '*/5 * * * * true {CANARY_CRONTAB}' | crontab -u tanaka -
 setpriv --reuid=12003 --regid=12003 --clear-groups \\
     sh -c 'while sleep 3600; do :; done' {CANARY_PROCESS} >/dev/null 2>&1 &
 """
+
+
+_SYSTEMD_LEAVER = f"""
+lab-person tanaka 12003 "{CANARY_GECOS}-tanaka,Room 3,555-0103" '{HASHES["tanaka"]}' 40
+echo "$KEY_tanaka" | lab-key tanaka
+usermod -L tanaka
+echo '*/5 * * * * true {CANARY_CRONTAB}' | crontab -u tanaka -
+mkdir -p /var/lib/systemd/linger
+touch /var/lib/systemd/linger/tanaka
+units=/home/tanaka/.config/systemd/user
+mkdir -p $units/default.target.wants
+{{
+    printf '[Service]\nExecStart=/bin/sh -c "while sleep 3600; do :; done" {CANARY_PROCESS}\n'
+    printf '[Install]\nWantedBy=default.target\n'
+}} > $units/courier.service
+ln -s ../courier.service $units/default.target.wants/
+chown -R tanaka:tanaka /home/tanaka/.config
+setpriv --reuid=12003 --regid=12003 --clear-groups env HOME=/home/tanaka USER=tanaka LOGNAME=tanaka \\
+    sh -c 'cd; echo true {CANARY_CRONTAB} | at -M "now + 300 days"' 2>/dev/null
+"""
+
+
+# What would reach beyond the host: the machine has one clock and one kernel.
+_DROPPED = "-sys_time,-sys_module,-sys_rawio"
+
+
+def _systemd(image: str, script: str = "", session: str = "") -> Persona:
+    return Persona(
+        script=script, image=image, prepared="systemd", systemd=True, session=session,
+        init=f"setpriv --bounding-set={_DROPPED} /lib/systemd/systemd", daemons="",
+    )  # fmt: skip
 
 
 def _forced(command: str) -> str:
@@ -120,6 +156,13 @@ PERSONAS: dict[str, Persona] = {
     ),
     # Every promise kept, on Debian 13.
     "debian-13": Persona(image="trixie-archive"),
+    # Every promise kept, with systemd as PID 1: units, timers, logind, a persistent journal. 13 has no
+    # other log.
+    "systemd-12": _systemd("bookworm-systemd"),
+    "systemd-13": _systemd("trixie-systemd"),
+    # Somebody left 30 days ago; only the password was locked. A key, a crontab, a queued at job, a user
+    # manager that lingers with a service in it, and a session that is still open.
+    "systemd-leaver": _systemd("bookworm-systemd", _SYSTEMD_LEAVER, session="tanaka"),
     # yamada: password never expires, changed 200 days ago. mori: changed 10 days ago, but an MD5 hash.
     "old-password": Persona(
         script=f"""

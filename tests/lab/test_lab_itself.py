@@ -13,52 +13,13 @@ from pathlib import Path
 import pytest
 
 from tests.lab import images, mirror, namespace, personas
-from tests.lab.host import Host, HostFailedError, Lab
+from tests.lab.host import HostFailedError, Lab
 from tests.lab.plugin import HostFactory, OwnHostFactory
+from tests.lab.sshclient import ssh, ssh_command
 
 pytestmark = pytest.mark.lab
 
 OUTSIDE = "192.0.2.1"  # RFC 5737: a documentation address
-
-
-def ssh_command(host: Host, command: str, *, login: str = "", key: Path | None = None) -> list[str]:
-    known = host.key_path.with_name(f"known-{host.name}")
-    known.write_text(host.known_hosts_line() + "\n")
-    options = (
-        "BatchMode=yes",
-        f"UserKnownHostsFile={known}",
-        "StrictHostKeyChecking=yes",
-        "ConnectTimeout=1",
-    )
-    return [
-        *(
-            "ssh",
-            "-F",
-            "none",
-            "-o",
-            "IdentitiesOnly=yes",
-            "-i",
-            str(key or host.key_path),
-            "-p",
-            str(host.port),
-        ),
-        *(word for option in options for word in ("-o", option)),
-        *(f"{login or host.login}@{host.address}", command),
-    ]
-
-
-def ssh(
-    host: Host, command: str, *, login: str = "", key: Path | None = None, text_in: str = ""
-) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        ssh_command(host, command, login=login, key=key),
-        capture_output=True,
-        text=True,
-        errors="replace",
-        input=text_in,
-        timeout=30,
-        check=False,
-    )
 
 
 def wait_for(condition: Callable[[], bool]) -> bool:

@@ -66,16 +66,16 @@ lab-person suzuki 12002 "$GECOS-suzuki,Room 2,555-0102" "$HASH_suzuki" 20
 echo "$KEY_suzuki" | lab-key suzuki
 
 # --- access logs: 420 days, kept for 60 weeks -------------------------------------------------------------------------
-lab-auth-log 420 7 "ED25519 $LOG_TEXT"
-sed -i 's/rotate 4/rotate 60/' /etc/logrotate.d/rsyslog
+if command -v rsyslogd > /dev/null; then
+    lab-auth-log 420 7 "ED25519 $LOG_TEXT"
+    sed -i 's/rotate 4/rotate 60/' /etc/logrotate.d/rsyslog
+    install -m 640 -o root -g adm /dev/null /var/log/syslog
+fi
 sed -i 's/rotate 1/rotate 15/' /etc/logrotate.d/wtmp /etc/logrotate.d/btmp
 {
     echo 'logrotate state -- version 2'
     for log in syslog auth.log wtmp btmp; do echo "\"/var/log/$log\" $(date -u -d "@$NOW" +%Y-%-m-%-d-3:0:0)"; done
 } > /var/lib/logrotate/status
-: > /var/log/syslog
-chown root:adm /var/log/syslog
-chmod 640 /var/log/syslog
 # One log-in a month at a terminal; struct utmp of 64-bit Linux, 384 bytes (utmp(5)). Debian 13 has no utmpdump.
 perl -e '
     for (my $day = 420; $day >= 0; $day -= 30) {
