@@ -65,6 +65,7 @@ def _systemd(suite: str, *packages: str) -> Recipe:
 RECIPES = {
     recipe.name: recipe
     for recipe in (
+        *_release("bullseye"),
         *_release("bookworm"),
         *_release("trixie"),
         _systemd("bookworm"),

@@ -90,3 +90,13 @@ def test_the_next_lab_sweeps_a_group_that_a_killed_one_left_but_not_one_in_use(
     assert (booted.cgroup / "init.scope").is_dir()
     assert booted.sh("systemctl is-system-running").stdout == "running\n"
     booted.stop()
+
+
+# --- Debian 11 --------------------------------------------------------------------------------------------
+
+
+def test_the_end_of_life_host_is_debian_11_with_nothing_left_to_install(host: HostFactory) -> None:
+    old = host("end-of-life")
+    assert ssh(old, ". /etc/os-release; echo $VERSION_CODENAME").stdout == "bullseye\n"
+    assert old.sh("apt list --upgradable 2>/dev/null").stdout.splitlines() == ["Listing..."]
+    assert "oldoldstable-security" in old.sh("apt-cache policy").stdout

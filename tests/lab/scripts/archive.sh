@@ -40,7 +40,7 @@ cat > /srv/archive/publish <<'END'
 set -eu
 which=$1
 . /etc/os-release
-case $VERSION_ID in 12) status=oldstable ;; *) status=stable ;; esac
+case $VERSION_ID in 11) status=oldoldstable ;; 12) status=oldstable ;; *) status=stable ;; esac
 dated=$(date -u -R -d "${2:-now}")
 export GNUPGHOME=/srv/archive/.gnupg
 offer() { # archive suite label packages
