@@ -20,8 +20,9 @@ tk_part() { printf '\n@%s part s=%s f=%s\n' "$TK_B" "$1" "$2"; }
 tk_have() { command -v "$1" >/dev/null 2>&1; }
 
 # tk_within SECONDS COMMAND...: for whatever may block; 124 when time was up.
+# busybox's timeout has no 124 of its own: it passes on that the command died of TERM.
 if tk_have timeout; then
-  tk_within() { timeout "$@"; }
+  tk_within() { timeout "$@"; tk_ended=$?; [ "$tk_ended" != 143 ] || tk_ended=124; return "$tk_ended"; }
 else
   tk_within() { shift; "$@"; }
 fi
@@ -57,7 +58,8 @@ tk_file() {
 tk_run() {
   tk_count=$((tk_count + 1))
   printf '\n@%s begin s=%s t=%s\n' "$TK_B" "$1" "$(tk_now)"
-  # 6 collects the tail, 7 the section's errors, 5 feeds the byte count.
+  # 6 collects the tail, 7 the section's errors, 5 feeds the byte count. Errors beyond those kept are
+  # read as well: a section must not die of SIGPIPE over a thousand warnings, only over a flood.
   tk_tail=$(
     {
       {
@@ -65,7 +67,7 @@ tk_run() {
           { ( "sec_$1" ) 4>&- 5>&- 6>&-; echo "rc=$?" >&6; } 2>&7 7>&- |
             head -c "$(($2 + 1))" | tee /dev/fd/5 >&4
         } 5>&1 | wc -c | { read -r tk_n; echo "n=$tk_n" >&6; }
-      } 7>&1 | head -c 4000 | tr -d '\000' | cut -c1-160 | sed -n '1,8s/^/!/p' >&6
+      } 7>&1 | { head -c 4000; head -c 1048576 >/dev/null; } | tr -d '\000' | cut -c1-160 | sed -n '1,8s/^/!/p' >&6
     } 6>&1
   )
   tk_rc=${tk_tail##*rc=}; tk_rc=${tk_rc%%[!0-9]*}
