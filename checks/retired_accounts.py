@@ -6,8 +6,9 @@ Each person of the roster who has left, on each host: the expiry date of the acc
 not close it, every way in that is still open (public keys, password, sftp and forwarding, cron, at,
 lingering services, running processes), also under a second name with the same user id and under other
 accounts that hold the person's key. What a closed account leaves behind is named. How long closing took is
-judged from the expiry date, the change time of the account files and earlier runs. Accounts that are
-neither on the roster nor declared are named too.
+judged from the log of log-ins, the expiry date, the change time of the account files and earlier runs.
+A log-in after the last day is named; that there was none is said only where the log covers all the time
+since. Accounts that are neither on the roster nor declared are named too.
 
 ## Why it matters
 
@@ -21,12 +22,12 @@ remove its keys from other accounts. Declare accounts that belong to no single p
 """
 
 from collections.abc import Iterator
-from datetime import date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from checks.disabling import Closing, judge_time
+from checks.disabling import Closing, Logged, closing_in_log, judge_time
 from checks.model import (
     Clock,
     History,
@@ -40,6 +41,7 @@ from checks.model import (
     not_known,
 )
 from checks.text import say
+from checks.use_after import Gone, judge_use
 from checks.ways_in import (
     Closure,
     Standing,
@@ -48,12 +50,14 @@ from checks.ways_in import (
     absence,
     blind_spots,
     closure,
+    entry_of,
     residue_of,
     ways_in,
 )
 from collectors.evidence import Reason, TargetKind
 from collectors.facts import Fact, Known, Unknown
 from collectors.probes.accounts import Account, AccountsFacts
+from collectors.probes.events import EventsFacts
 from collectors.probes.keys import KeysFacts
 from collectors.probes.names import NamesFacts
 from collectors.probes.residue import ResidueFacts
@@ -63,6 +67,8 @@ from collectors.sources.roster import Person, RosterFacts
 from config.duration import Duration
 
 ID = "retired-accounts"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FURTHEST = 1_000_000
 _NOBODY = frozenset({65_534, 65_535})
 """uids that no account is given"""
 
@@ -81,6 +87,13 @@ class Limits(Options, frozen=True, kw_only=True):
         Literal["fail", "warn"],
         Meta(description="result for a leaver whose password is locked and who has no other way in"),
     ] = "fail"
+    use_judged_within: Annotated[
+        Duration,
+        Meta(
+            description="for people who left longer ago, the lack of log-ins since is not asked for;"
+            " a log-in that is found fails at any age"
+        ),
+    ] = Duration("90d")
     time_judged_from: Annotated[
         date | None,
         Meta(description="for people who left before this day the time it took is not judged"),
@@ -114,6 +127,7 @@ class _Scene(Struct, frozen=True, kw_only=True):
     register: _Register
     twins: dict[str, tuple[_Leaver, tuple[str, ...]]]
     """accounts that share a user id with an open one, when one of them is a leaver's"""
+    events: Fact[EventsFacts]
     options: Limits
     clock: Clock
     target: Target
@@ -170,6 +184,7 @@ def retired_accounts(
     sshd: Fact[SshdFacts],
     keys: Fact[KeysFacts],
     residue: Fact[ResidueFacts],
+    events: Fact[EventsFacts],
     options: Limits,
     clock: Clock,
     target: Target,
@@ -190,6 +205,7 @@ def retired_accounts(
         view=view,
         register=register,
         twins=_twins(view, register),
+        events=events,
         options=options,
         clock=clock,
         target=target,
@@ -270,6 +286,7 @@ def _leaver(scene: _Scene, leaver: _Leaver) -> Iterator[Outcome]:
     state = closure(view, account) if account else absence(view, leaver.name)
     yield _standing(scene, leaver, account, state)
     if state.standing is not Standing.CLOSED:
+        yield from _use(scene, leaver, quiet=False)
         return
     homes = () if account else _homes(view, leaver.name)
     left = (*residue_of(view, account, leaver.name), *(_home(leaver.name, *home) for home in homes))
@@ -284,15 +301,50 @@ def _leaver(scene: _Scene, leaver: _Leaver) -> Iterator[Outcome]:
             expected=say("nothing is left behind"),
             actual=say("{what}", what=what),
         )
+    logged = isinstance(scene.events, Known) and any(
+        it.name == leaver.name for it in scene.events.value.events
+    )
+    was_here = bool(account or left or logged or _was_here(scene.history, leaver.name))
+    yield from _use(scene, leaver, quiet=was_here)
     judged_from = scene.options.time_judged_from
     if (
-        (account or left or _was_here(scene.history, leaver.name))
+        was_here
         and scene.clock.as_of >= leaver.deadline
         and (judged_from is None or leaver.left_on >= judged_from)
     ):
         changed = view.accounts.shadow_changed if account else view.accounts.passwd_changed
-        closing = Closing(name=leaver.name, deadline=leaver.deadline, since=state.since, changed=changed)
+        closing = Closing(
+            name=leaver.name,
+            deadline=leaver.deadline,
+            since=state.since,
+            changed=changed,
+            logged=_logged(scene, leaver, account, state),
+        )
         yield judge_time(ID, closing, scene.history, scene.clock)
+
+
+def _use(scene: _Scene, leaver: _Leaver, *, quiet: bool) -> Iterator[Outcome]:
+    """Judge log-ins after the last day; their absence only where somebody was here and not long ago."""
+    since = scene.clock.end_of(leaver.left_on)
+    recent = scene.clock.as_of - since <= scene.options.use_judged_within.timedelta
+    gone = Gone(name=leaver.name, left_on=leaver.left_on.isoformat(), since=since, quiet=quiet and recent)
+    outcome = judge_use(gone, scene.events, scene.clock.as_of)
+    if outcome:
+        yield outcome
+
+
+def _logged(scene: _Scene, leaver: _Leaver, account: Account | None, state: Closure) -> Logged | None:
+    """What the log says of when the account was closed."""
+    if isinstance(scene.events, Unknown):
+        return None
+    events = scene.events.value.events
+    if account is None:
+        return closing_in_log(events, leaver.name, None, None)
+    entry = entry_of(scene.view, leaver.name)
+    if entry is None or entry.expire_day is None or state.since is None:
+        return None
+    expires = (_EPOCH + timedelta(days=min(entry.expire_day, _FURTHEST))).date()
+    return closing_in_log(events, leaver.name, expires, state.since)
 
 
 def _standing(scene: _Scene, leaver: _Leaver, account: Account | None, state: Closure) -> Outcome:

@@ -9,6 +9,7 @@ from checks.retired_accounts import Limits, retired_accounts
 from collectors.evidence import Reason, Status, TargetEvidence, TargetKind
 from collectors.facts import Fact, Known, Unknown
 from collectors.probes.accounts import Account, AccountsFacts, Group, PasswordField
+from collectors.probes.events import Event, EventsFacts
 from collectors.probes.keys import KeyFile, KeysFacts, PublicKey
 from collectors.probes.names import NamesFacts, ServiceEntry
 from collectors.probes.residue import ResidueFacts
@@ -146,6 +147,18 @@ def residue(**more: Any) -> ResidueFacts:
     return ResidueFacts(**{**values, **more})
 
 
+def events(*found: Event, **more: Any) -> EventsFacts:
+    """A log of two years in which others log in."""
+    values: dict[str, Any] = {
+        "asked": frozenset({"sato"}),
+        "log_ins": True,
+        "covered_from": NOW - timedelta(days=730),
+        "covered_to": NOW,
+        "hidden": None,
+    }
+    return EventsFacts(events=found, **{**values, **more})
+
+
 def person(name: str = "sato", left_on: date | None = LONG_AGO, **more: Any) -> Person:
     """A person with one log-in name."""
     return Person(
@@ -185,6 +198,7 @@ def judge(**given: Any) -> list[Outcome]:
         "sshd": sshd(),
         "keys": keys(),
         "residue": residue(),
+        "events": events(),
     }
     for name in given.keys() & facts.keys():
         facts[name] = given[name]

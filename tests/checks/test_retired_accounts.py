@@ -693,5 +693,6 @@ def test_the_catalogue_knows_what_it_needs() -> None:
         "sshd",
         "keys",
         "residue",
+        "events",
     }
     assert entry.options is Limits
