@@ -40,7 +40,11 @@ def _harmless(logger: WrappedLogger, name: str, event: EventDict) -> EventDict: 
     """Values may come from hosts: no escape sequence reaches a terminal, no newline forges a line."""
     from reports.display import visible  # noqa: PLC0415 (only when something is logged)
 
-    return {key: visible(value) if isinstance(value, str) else value for key, value in event.items()}
+    plain = (bool, int, float, type(None))
+    return {
+        key: value if isinstance(value, plain) or key == "exc_info" else visible(str(value))
+        for key, value in event.items()
+    }
 
 
 def _journald(logger: WrappedLogger, name: str, event: EventDict) -> str:  # noqa: ARG001

@@ -10,8 +10,9 @@ from reports.display import visible
 
 
 def print_json(value: Any) -> None:
-    """Print one JSON document."""
-    print(json.dumps(value, ensure_ascii=False, indent=2, sort_keys=True))
+    """Print one JSON document; what a terminal would not show as it is stands as an escape of JSON."""
+    text = json.dumps(value, ensure_ascii=False, indent=2, sort_keys=True)
+    print("".join(char if char == "\n" or char.isprintable() else json.dumps(char)[1:-1] for char in text))
 
 
 def print_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

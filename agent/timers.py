@@ -15,12 +15,13 @@ def cron(schedule: Schedule, zone: str, command: str, now: datetime) -> str:
     Debian's cron knows no zone but the machine's. Where that differs from the site's, or the interval
     has no cron spelling, the line asks every few minutes and `--if-due` decides: right in every zone.
     """
+    escaped = command.replace("%", r"\%")  # crontab(5): a bare % is a newline
     spelling = _cron_fields(schedule) if _machine_keeps(zone, now) else None
     if spelling is None:
-        minutes = max(min(15, schedule.every.seconds // 60, schedule.grace.seconds // 60), 1)
+        minutes = _asking_minutes(schedule)
         fields = f"*/{minutes} * * * *" if minutes > 1 else "* * * * *"
-        return f"{fields} {command} run -q --if-due"
-    return f"{spelling} {command} run -q"
+        return f"{fields} {escaped} run -q --if-due"
+    return f"{spelling} {escaped} run -q"
 
 
 def systemd(schedule: Schedule, zone: str, command: str, user: str) -> str:
@@ -30,9 +31,11 @@ def systemd(schedule: Schedule, zone: str, command: str, user: str) -> str:
     """
     calendar = _calendar(schedule)
     if calendar is None:
-        trigger, arguments = "*:0/15", "run -q --if-due"
+        trigger, arguments = f"*:0/{_asking_minutes(schedule)}", "run -q --if-due"
     else:
         trigger, arguments = f"{calendar} {zone}", "run -q"
+    # systemd.unit(5), systemd.service(5): both have a meaning of their own in a command line.
+    escaped = command.replace("%", "%%").replace("$", "$$")
     return f"""# /etc/systemd/system/tenken.service
 [Unit]
 Description=Tenken self-inspection
@@ -42,7 +45,7 @@ After=network-online.target
 [Service]
 Type=oneshot
 User={user}
-ExecStart={command} {arguments}
+ExecStart={escaped} {arguments}
 # 1 is "inspected, with findings": the unit did its work.
 SuccessExitStatus=1
 Nice=10
@@ -60,6 +63,11 @@ Persistent=true
 [Install]
 WantedBy=timers.target
 """
+
+
+def _asking_minutes(schedule: Schedule) -> int:
+    """How often to ask whether a slot is due: no slot and no grace may pass in between."""
+    return max(min(15, schedule.every.seconds // 60, schedule.grace.seconds // 60), 1)
 
 
 def _machine_keeps(zone: str, now: datetime) -> bool:

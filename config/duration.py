@@ -5,6 +5,8 @@ from datetime import timedelta
 
 _UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 _SPELLING = re.compile(r"([1-9][0-9]{0,8})([smhdw])")
+_MOST_S = 36_525 * 86_400
+"""a century: what is longer is a slip, and would leave the calendar"""
 PATTERN = r"^[1-9][0-9]{0,8}[smhdw]$"
 """The JSON Schema pattern of a duration."""
 
@@ -24,6 +26,9 @@ class Duration:
             raise ValueError(message)
         self.text = text
         self.seconds = int(found[1]) * _UNITS[found[2]]
+        if self.seconds > _MOST_S:
+            message = f"expected a duration of at most a century, got {text!r}"
+            raise ValueError(message)
 
     @property
     def timedelta(self) -> timedelta:
