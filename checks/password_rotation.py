@@ -17,13 +17,24 @@ Set the limit for each account (`chage --maxdays 90 NAME`), have the password ch
 a password of its own. Better: promise length, no re-use and change after exposure instead of a fixed period.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Annotated
 
 from msgspec import Meta
 
-from checks.model import Advice, Clock, Options, Outcome, Result, Severity, Subject, check, not_known
+from checks.model import (
+    Advice,
+    Clock,
+    History,
+    Options,
+    Outcome,
+    Result,
+    Severity,
+    Subject,
+    check,
+    not_known,
+)
 from checks.text import Text, say
 from collectors.evidence import Reason, TargetKind
 from collectors.facts import Fact, Unknown
@@ -54,25 +65,44 @@ class Limits(Options, frozen=True, kw_only=True):
     ] = Duration("90d")
 
 
+def _watch(shadow: ShadowFacts) -> Iterator[str]:
+    """Name the passwords that wait to be changed: shadow(5) does not keep since when."""
+    for entry in shadow.entries:
+        if entry.state is PasswordState.SET and entry.changed_day == 0:
+            yield _awaited(entry)
+
+
+def _awaited(entry: ShadowEntry) -> str:
+    return f"must-change:{entry.name}"
+
+
 @check(
     "password-rotation",
     kind=TargetKind.HOST,
     severity=Severity.MEDIUM,
     controls=("ISO27001:A.5.17", "NIST800-53:IA-5(1)"),
+    watch=_watch,
 )
 def password_rotation(
     accounts: AccountsFacts,
     shadow: ShadowFacts,
     names: Fact[NamesFacts],
+    *,
     options: Limits,
     clock: Clock,
+    history: History,
 ) -> Iterator[Outcome]:
     """Judge every account by its own line; key-only and locked ones are not applicable."""
     today = (clock.as_of - _EPOCH).days
+    waits = {
+        entry.name: (clock.as_of - since).days
+        for entry in shadow.entries
+        if (since := history.since("password-rotation", _awaited(entry)))
+    }
     in_use = 0
     for name in sorted({it.name for it in accounts.accounts}):
         account = next(it for it in accounts.accounts if it.name == name)
-        outcomes = tuple(_account(account, accounts, shadow, options, today))
+        outcomes = tuple(_account(account, accounts, shadow, options, today, waits=waits))
         in_use += any(it.result is not Result.NOT_APPLICABLE for it in outcomes)
         yield from outcomes
     yield from _shared(accounts, shadow)
@@ -91,7 +121,13 @@ def password_rotation(
 
 
 def _account(
-    account: Account, accounts: AccountsFacts, shadow: ShadowFacts, options: Limits, today: int
+    account: Account,
+    accounts: AccountsFacts,
+    shadow: ShadowFacts,
+    options: Limits,
+    today: int,
+    *,
+    waits: Mapping[str, int],
 ) -> Iterator[Outcome]:
     subject = Subject(kind="account", name=account.name)
     entries = [it for it in shadow.entries if it.name == account.name]
@@ -129,10 +165,12 @@ def _account(
     elif not entries:
         yield fail(say("{name} has no line in shadow", name=account.name), say("no line in shadow"))
     else:
-        yield from _entry(subject, entries[0], options, today)
+        yield from _entry(subject, entries[0], options, today, waited=waits.get(account.name, 0))
 
 
-def _entry(subject: Subject, entry: ShadowEntry, options: Limits, today: int) -> Iterator[Outcome]:
+def _entry(
+    subject: Subject, entry: ShadowEntry, options: Limits, today: int, *, waited: int
+) -> Iterator[Outcome]:
     match entry.state:
         case PasswordState.EMPTY:
             yield Outcome(
@@ -158,13 +196,13 @@ def _entry(subject: Subject, entry: ShadowEntry, options: Limits, today: int) ->
         case PasswordState.SET if entry.expire_day is not None and today > entry.expire_day:
             yield _idle(subject, options, say("the account {name} is expired", name=entry.name))
         case PasswordState.SET:
-            yield _age(subject, entry, options, today)
+            yield _age(subject, entry, options, today, waited=waited)
             yield _hash(entry)
         case _:
             yield _idle(subject, options, say("{name} has no usable password", name=entry.name))
 
 
-def _age(subject: Subject, entry: ShadowEntry, options: Limits, today: int) -> Outcome:
+def _age(subject: Subject, entry: ShadowEntry, options: Limits, today: int, *, waited: int) -> Outcome:
     limit = options.max_age.days
     most = "-" if entry.max_days is None else str(entry.max_days)
 
@@ -196,10 +234,13 @@ def _age(subject: Subject, entry: ShadowEntry, options: Limits, today: int) -> O
             say("at most {most} days", most=most),
         )
     if entry.changed_day == 0:
+        # An order to change is no change: after a whole period of it the password is as old as that.
         return outcome(
-            Result.WARN,
+            Result.FAIL if waited > limit else Result.WARN,
             say("{name} must change the password at the next log-in", name=entry.name),
-            say("not changed yet"),
+            say("not changed since it was first seen, {days} days ago", days=waited)
+            if waited
+            else say("not changed yet"),
         )
     if age > limit:
         return outcome(

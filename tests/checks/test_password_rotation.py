@@ -1,10 +1,11 @@
 """Password ages and hashes by hand-made facts: value and result, with the edges."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from checks.model import Outcome, Result
+from checks.model import History, Outcome, Result, Sighting
 from checks.password_rotation import Limits, password_rotation
 from collectors.evidence import Reason
 from collectors.facts import Known, Unknown
@@ -35,6 +36,7 @@ def _judge(**given: Any) -> dict[tuple[str, str], Outcome]:
             names=facts if isinstance(facts, Unknown) else Known(value=facts, evidence=""),
             options=given.get("options", Limits()),
             clock=CLOCK,
+            history=given.get("history", History()),
         )
     )
 
@@ -81,6 +83,42 @@ def test_an_account_without_a_usable_password_is_not_applicable(state: str) -> N
 def test_age_and_limit_are_judged_for_each_account(ages: dict[str, Any], result: Result) -> None:
     """Criteria 43 and 44, with the edges."""
     assert _entry(**ages)[AGE].result is result
+
+
+def _waiting(days_ago: int, *, seen_last: bool = True) -> History:
+    """A history in which sato's order to change was first seen so many days ago."""
+    first, last = CLOCK.as_of - timedelta(days=days_ago), CLOCK.as_of - timedelta(days=1)
+    sighting = Sighting(first=first, last=last if seen_last else first)
+    return History(
+        run=1,
+        as_of=last,
+        seen={History.key("password-rotation", "must-change:sato"): sighting},
+        looked={"password-rotation": last},
+    )
+
+
+@pytest.mark.parametrize(
+    ("history", "result"),
+    [
+        (History(), Result.WARN),
+        (_waiting(90), Result.WARN),
+        (_waiting(91), Result.FAIL),
+        (_waiting(91, seen_last=False), Result.WARN),
+    ],
+)
+def test_an_order_to_change_that_is_older_than_a_period_is_no_change(
+    history: History, result: Result
+) -> None:
+    """P5: only the auditor's own history knows since when lastchg is 0; a break in it starts anew."""
+    facts = shadows(shadow("sato", changed_day=0), shadow("mori"))
+    assert _judge(shadow=facts, history=history)[AGE].result is result
+    assert _judge(history=history)[AGE].result is Result.PASS
+
+
+def test_only_usable_passwords_that_wait_for_a_change_are_watched() -> None:
+    facts = shadows(shadow("sato", changed_day=0), shadow("mori"), shadow("kato", "star", changed_day=0))
+    watch = password_rotation.__tenken_check__.watch  # type: ignore[attr-defined]
+    assert list(watch(facts)) == ["must-change:sato"]
 
 
 @pytest.mark.parametrize(
