@@ -108,16 +108,18 @@ class _Tally:
         )
 
 
-def roster_names(roster: TargetEvidence | None) -> tuple[str, ...]:
-    """Account names to ask name services for, one by one: those of everybody on the roster."""
+def names_to_watch(roster: TargetEvidence | None) -> tuple[str, ...]:
+    """Account names that hosts are asked about one by one: of people who left, leave or moved.
+
+    Nobody else's: what hosts answer about a name, such as its last log-in, is personal data.
+    """
     if roster is None:
         return ()
     fact = read_fact(ROSTER, roster)
     if not isinstance(fact, Known):
         return ()
-    return tuple(
-        sorted({name for person in fact.value.persons for name in person.accounts if is_plain_name(name)})
-    )
+    gone = [person for person in fact.value.persons if person.left_on or person.transferred_on]
+    return tuple(sorted({name for person in gone for name in person.accounts if is_plain_name(name)}))
 
 
 def inspect(
@@ -239,7 +241,7 @@ class _Round(Struct, kw_only=True):
             if target.excluded:
                 self.tally.take(self._not_read(target, Status.EXCLUDED, Reason.EXCLUDED, target.excluded))
         probes = host_probes(self.tally.judged)
-        parameters = Parameters(names=roster_names(roster))
+        parameters = Parameters(names=names_to_watch(roster))
         fan_out(
             [self._job(host, probes, parameters) for host in self.hosts],
             workers=self.request.jobs or config.ssh.jobs,
