@@ -118,3 +118,12 @@ def test_a_stream_that_lost_bytes_never_shows_other_whole_sections(data: st.Data
             kept = whole[each.name]
             assert [p.raw for p in each.parts] == [p.raw for p in kept.parts]
             assert [p.state for p in each.parts] == [p.state for p in kept.parts]
+
+
+def test_a_part_whose_name_is_longer_than_is_read_cuts_its_section():
+    """A frame that is passed over must not leave a section that looks whole without it."""
+    long = section("two", part(b"/" + b"x" * 5_000, b"bad\n") + part(b"/etc/b", b"good\n"))
+    parsed = parse_stream(stream(section("one", b"a"), long), B, {"one": 100, "two": 20_000})
+    one, two = parsed.sections
+    assert one.state is SectionState.ENDED
+    assert two.state is SectionState.CUT
