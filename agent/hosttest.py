@@ -6,18 +6,27 @@ from agent.clock import now
 from agent.fresh import fresh_boundary, fresh_salt
 from agent.reach import Reach
 from agent.sites import Site
-from collectors.evidence import TargetEvidence
+from collectors.evidence import Reason, TargetEvidence
 from collectors.known_hosts import pin
 from collectors.registry import all_probes
 from collectors.script import Parameters
 from collectors.ssh import scan_host_key
+from collectors.transport import HINTS
 from collectors.visit import visit
 from config.errors import TenkenError
 from config.inventory import select
-from config.model import Host, TransportKind
+from config.model import Host, Privilege, TransportKind
 
 NO_PLAN = "0" * 64
 """a trial belongs to no run: nothing of it is kept"""
+
+
+_RIGHTS = {
+    Privilege.SUDO.value: "Install the sudo rule for /bin/sh (operating.md), or declare privilege none.",
+    Privilege.INSTALLED.value: "Install this release's copy and digest rule again: tenken hosts sudoers.",
+    Privilege.FORCED.value: "Log in as root, with a key forced to the copy: tenken hosts sudoers.",
+}
+"""what to do about a refused way to root, by the way that was declared"""
 
 
 def try_hosts(site: Site, names: tuple[str, ...]) -> tuple[TargetEvidence, ...]:
@@ -39,6 +48,15 @@ def try_hosts(site: Site, names: tuple[str, ...]) -> tuple[TargetEvidence, ...]:
         )
         for host in hosts
     )
+
+
+def advice(evidence: TargetEvidence) -> str:
+    """Say what to fix on a host so that it can be inspected as declared; nothing when all is well."""
+    if evidence.reason is None:
+        return ""
+    if evidence.reason is Reason.NO_PRIVILEGE and evidence.visit is not None:
+        return _RIGHTS.get(evidence.visit.privilege, HINTS[Reason.NO_PRIVILEGE])
+    return HINTS.get(evidence.reason, "")
 
 
 def pin_hosts(

@@ -48,6 +48,8 @@ class Reason(StrEnum):
     """the server accepted none of our keys"""
     NO_PRIVILEGE = "no_privilege"
     """the declared way to root was refused"""
+    PROBE_OUTDATED = "probe_outdated"
+    """the installed copy of the probe is another release's"""
     DEADLINE = "deadline"
     """the host's own time was up"""
     TOO_MUCH_OUTPUT = "too_much_output"

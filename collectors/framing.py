@@ -28,6 +28,8 @@ class Parsed(Struct, frozen=True, kw_only=True):
     noise_bytes: int
     sections: tuple[Section, ...]
     notes: tuple[str, ...]
+    copy: str = ""
+    """which installed copy said hello; nothing for a script that was sent"""
 
 
 class _Frame(Struct, frozen=True, kw_only=True):
@@ -78,6 +80,7 @@ def parse_stream(stream: bytes, boundary: str, caps: dict[str, int]) -> Parsed:
         noise_bytes=hello.start if hello else len(stream),
         sections=tuple(sections.values()),
         notes=tuple(notes[:50]),
+        copy=hello.words.get("copy", "") if hello else "",
     )
 
 

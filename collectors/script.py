@@ -50,6 +50,17 @@ def compose(probes: Sequence[Probe[Any]], parameters: Parameters, boundary: str)
     if re.fullmatch(r"[0-9a-f]{32}", boundary) is None:
         message = "a boundary is 32 hexadecimal digits"
         raise ValueError(message)
+    check(parameters)
+    head = (
+        f"TK_B='{boundary}'\n"
+        f"TK_NAMES='{' '.join(parameters.names[:MAX_NAMES])}'\n"
+        f"TK_LOGS='{' '.join(parameters.logs)}'\n"
+    )
+    return (head + body(probes)).encode("ascii")
+
+
+def check(parameters: Parameters) -> None:
+    """Raise ConfigError for a name or glob that is not plain."""
     for name in parameters.names:
         if not is_plain_name(name):
             message = f"log-in name {name!r} cannot be asked for"
@@ -58,17 +69,11 @@ def compose(probes: Sequence[Probe[Any]], parameters: Parameters, boundary: str)
         if _SAFE_GLOB.fullmatch(glob) is None or ".." in glob:
             message = f"log path {glob!r} cannot be asked for"
             raise ConfigError(message, hint="Use an absolute path without blanks and '..'.")
-    head = (
-        f"TK_B='{boundary}'\n"
-        f"TK_NAMES='{' '.join(parameters.names[:MAX_NAMES])}'\n"
-        f"TK_LOGS='{' '.join(parameters.logs)}'\n"
-    )
-    return (head + _body(tuple(probes))).encode("ascii")
 
 
 def digest(probes: Sequence[Probe[Any]]) -> str:
     """SHA-256 of the script without boundary and parameters: the same for all hosts of a run."""
-    return hashlib.sha256(_body(tuple(probes)).encode("ascii")).hexdigest()
+    return hashlib.sha256(body(probes).encode("ascii")).hexdigest()
 
 
 def in_order(probes: Sequence[Probe[Any]]) -> tuple[Probe[Any], ...]:
@@ -76,16 +81,26 @@ def in_order(probes: Sequence[Probe[Any]]) -> tuple[Probe[Any], ...]:
     return tuple(sorted(probes, key=lambda probe: (probe.order, probe.name)))
 
 
-def _body(probes: tuple[Probe[Any], ...]) -> str:
+def body(probes: Sequence[Probe[Any]], *, copy: bool = False) -> str:
+    """Return prelude, sections and the call of all of them.
+
+    In a `copy` only the sections in TK_SECTIONS are run, and the hello names TK_COPY.
+    """
     ordered = in_order(probes)
     lines = [_source("prelude"), *(_source(f"probes/{probe.name}") for probe in ordered)]
-    calls = "\n".join(f"tk_run {probe.name} {probe.cap_bytes}" for probe in ordered)
+    run = 'case " $TK_SECTIONS " in *" {0} "*) tk_run {0} {1} ;; esac' if copy else "tk_run {0} {1}"
+    calls = "\n".join(run.format(probe.name, probe.cap_bytes) for probe in ordered)
+    words = (
+        ' copy=%s\\n\' "$TK_B" "$TK_UID" "$(date +%s)" "$TK_COPY"'
+        if copy
+        else '\\n\' "$TK_B" "$TK_UID" "$(date +%s)"'
+    )
     return (
         "tk_main() {\n"
         + "\n".join(lines)
         + f"""
 renice -n 10 $$ >/dev/null 2>&1
-printf '\\n@%s hello v={PROTOCOL} uid=%s epoch=%s\\n' "$TK_B" "$TK_UID" "$(date +%s)"
+printf '\\n@%s hello v={PROTOCOL} uid=%s epoch=%s{words}
 {calls}
 printf '\\n@%s done n=%s t=%s\\n' "$TK_B" "$tk_count" "$(tk_now)"
 }}

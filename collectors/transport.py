@@ -39,6 +39,7 @@ HINTS = {
     Reason.HOST_KEY_REVOKED: "The key was declared stolen: give the host a new one, then pin that.",
     Reason.AUTH: "Check the audit account on the host, and that its authorized_keys holds our public key.",
     Reason.NO_PRIVILEGE: "Install the sudo rule of the audit account, or declare privilege none.",
+    Reason.PROBE_OUTDATED: "Install this release's copy and its digest rule: tenken hosts sudoers.",
     Reason.DEADLINE: "Raise the host's time-out, or find out why the host is slow.",
     Reason.TOO_MUCH_OUTPUT: "Something there prints without end: a log-in script or a forced command.",
     Reason.NO_ANSWER: "Log in as the audit account: its shell or a forced command ends before the probe.",

@@ -1,5 +1,6 @@
 """Visit one host: ask it once, and write down what came, or why nothing did."""
 
+import re
 import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -7,7 +8,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from collectors import script
+from collectors import installed, script
 from collectors.evidence import (
     Clocks,
     Reason,
@@ -63,10 +64,17 @@ def visit(
     Raises ConfigError for parameters that cannot be asked, before the host is contacted.
     """
     deadline = time.monotonic() + deadline_s
-    text = script.compose(probes, parameters, boundary)
+    copied = host.privilege in installed.COMMANDS
+    if copied:
+        text, command = installed.lines(probes, parameters, boundary), installed.COMMANDS[host.privilege]
+    else:
+        text = script.compose(probes, parameters, boundary)
+        command = script.command(SUDO if host.privilege is Privilege.SUDO else ())
     caps = {probe.name: probe.cap_bytes for probe in probes}
     asked = Visit(
-        transport=transport.kind, privilege=host.privilege.value, script_sha256=script.digest(probes)
+        transport=transport.kind,
+        privilege=host.privilege.value,
+        script_sha256=installed.digest() if copied else script.digest(probes),
     )
     blank = TargetEvidence(
         run=run,
@@ -80,7 +88,7 @@ def visit(
     try:
         answer = transport.ask(
             text,
-            command=script.command(SUDO if host.privilege is Privilege.SUDO else ()),
+            command=command,
             cap_bytes=sum(cap + SECTION_SLACK for cap in caps.values()) + STREAM_SLACK,
             deadline=deadline,
             now=now,
@@ -112,7 +120,8 @@ def visit(
             remote_exit=answer.exit,
             stderr=printable(answer.stderr, limit=STDERR_SEALED),
         ),
-        sections=parsed.sections,
+        # What another release's copy says may mean something else.
+        sections=() if reason is Reason.PROBE_OUTDATED else parsed.sections,
         notes=notes,
     )
 
@@ -138,6 +147,10 @@ def _outcome(
 ) -> tuple[Status, Reason | None, str]:
     if not parsed.hello:
         return _no_hello(answer, privilege)
+    if privilege in installed.COMMANDS and parsed.copy != installed.mark():
+        return Status.REFUSED, Reason.PROBE_OUTDATED, "the installed copy of the probe is not this release's"
+    if privilege in installed.COMMANDS and parsed.uid != 0:
+        return Status.REFUSED, Reason.NO_PRIVILEGE, "the installed copy of the probe does not run as root"
     whole = {section.name for section in parsed.sections if section.state is SectionState.ENDED}
     missing = [name for name in asked if name not in whole]
     if parsed.done and not missing:
@@ -153,6 +166,18 @@ def _no_hello(answer: Answer, privilege: Privilege) -> tuple[Status, Reason | No
     words = f", it said {said!r}" if said else ", it said nothing"
     if answer.ended is not None:
         return Status.UNREACHABLE, answer.ended, f"the probe did not begin{words}"
+    if privilege in installed.COMMANDS:
+        return _no_copy(answer, f"({ending}){words}")
     if privilege is Privilege.SUDO and b"sudo" in answer.stderr:
         return Status.REFUSED, Reason.NO_PRIVILEGE, f"sudo was refused ({ending}){words}"
     return Status.UNREACHABLE, Reason.NO_ANSWER, f"the command ended before the probe began ({ending}){words}"
+
+
+def _no_copy(answer: Answer, said: str) -> tuple[Status, Reason | None, str]:
+    """Why an installed copy said no hello: it refused our words, or was never reached."""
+    complaint = re.search(rb"^tenken-probe copy=([0-9a-f]{16}): ", answer.stderr, re.MULTILINE)
+    if complaint is None:
+        return Status.REFUSED, Reason.NO_PRIVILEGE, f"privileged probe refused {said}"
+    if complaint[1].decode() != installed.mark():
+        return Status.REFUSED, Reason.PROBE_OUTDATED, f"the installed copy is not this release's {said}"
+    return Status.UNREACHABLE, Reason.NO_ANSWER, f"the installed copy took no parameters {said}"

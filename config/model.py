@@ -91,6 +91,10 @@ class Privilege(StrEnum):
     """as the login user; when that user is root, everything"""
     SUDO = "sudo"
     """`sudo -n /bin/sh -s`"""
+    INSTALLED = "installed"
+    """`sudo -n` of the root-owned copy of the probe, behind a rule with its digest"""
+    FORCED = "forced"
+    """log in as root with a key whose forced command is that copy"""
 
 
 class Host(Strict, frozen=True, kw_only=True):

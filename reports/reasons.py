@@ -14,6 +14,7 @@ WORDS: dict[Reason, str] = {
     Reason.HOST_KEY_REVOKED: "the host showed a key that was declared stolen, so nobody logged in",
     Reason.AUTH: "the host did not let the audit account in",
     Reason.NO_PRIVILEGE: "the host did not grant the audit account its declared rights",
+    Reason.PROBE_OUTDATED: "the probe installed on the host is another release's",
     Reason.DEADLINE: "the host took longer than it was given",
     Reason.TOO_MUCH_OUTPUT: "the host sent far more than was asked for",
     Reason.NO_ANSWER: "the host let us in but gave no answer",

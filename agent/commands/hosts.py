@@ -51,10 +51,9 @@ def test(app: App, names: tuple[str, ...], shape: str) -> None:
     Exit status 3 when a host cannot be inspected as declared.
     """
     from agent import logs  # noqa: PLC0415 (start-up time)
-    from agent.hosttest import try_hosts  # noqa: PLC0415
+    from agent.hosttest import advice, try_hosts  # noqa: PLC0415
     from agent.output import print_json, print_table  # noqa: PLC0415
     from agent.sites import open_site  # noqa: PLC0415
-    from collectors.transport import HINTS  # noqa: PLC0415
 
     logs.configure(app.verbosity, app.log_format)
     tried = try_hosts(open_site(app.config), names)
@@ -64,7 +63,7 @@ def test(app: App, names: tuple[str, ...], shape: str) -> None:
             "status": evidence.status.value,
             "reason": evidence.reason.value if evidence.reason else "",
             "uid": str(evidence.visit.uid) if evidence.visit and evidence.visit.uid is not None else "",
-            "what to do": HINTS.get(evidence.reason, "") if evidence.reason else "",
+            "what to do": advice(evidence),
         }
         for evidence in tried
     ]
@@ -96,3 +95,39 @@ def trust(app: App, names: tuple[str, ...], *, yes: bool) -> None:
         failed = failed or not ok
     if failed:
         raise click.exceptions.Exit(3)
+
+
+@command.command()
+@click.argument("names", nargs=-1)
+@click.option("--probe", "part", flag_value="probe", help="Print the copy alone, byte for byte.")
+@click.option("--rule", "part", flag_value="rule", help="Print the sudo rule alone.")
+@click.option("--key", "part", flag_value="key", help="Print the authorized_keys line alone.")
+@click.option("--from", "source", default="AUDITOR", help="Address this machine logs in from.")
+@click.pass_obj
+def sudoers(app: App, names: tuple[str, ...], *, part: str | None, source: str) -> None:
+    """Print the probe's root-owned copy, its sudo rule with a digest and its forced command.
+
+    Contacts nobody.
+    """
+    import sys  # noqa: PLC0415 (start-up time)
+
+    from agent import sudoers as texts  # noqa: PLC0415
+    from agent.sites import open_site  # noqa: PLC0415
+    from collectors.installed import text  # noqa: PLC0415
+    from config.inventory import select  # noqa: PLC0415
+
+    if part == "probe":
+        # The digest is that of these bytes: nothing may be added to them.
+        sys.stdout.buffer.write(text())
+        return
+    site = open_site(app.config)
+    hosts = select(site.config.host, ",".join(names) or None)
+    users = texts.audit_users(hosts)
+    key = texts.public_key(site, hosts)
+    match part:
+        case "rule":
+            click.echo(texts.rule(users), nl=False)
+        case "key":
+            click.echo(texts.forced_line(key, source))
+        case _:
+            click.echo(texts.instructions(hosts, users, key, source), nl=False)
