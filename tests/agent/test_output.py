@@ -9,8 +9,8 @@ from agent.output import print_json, print_table
 
 def test_columns_stand_under_each_other_also_in_japanese(capsys: pytest.CaptureFixture[str]):
     """Wide characters take two columns of a terminal."""
-    print_table(("name", "x"), [("退職！", "1"), ("abc", "2"), ("ﾊﾝｶｸ", "3")])
-    assert capsys.readouterr().out == "name    x\n退職！  1\nabc     2\nﾊﾝｶｸ    3\n"
+    print_table(("name", "x"), [("退職\uff01", "1"), ("abc", "2"), ("ﾊﾝｶｸ", "3")])
+    assert capsys.readouterr().out == "name    x\n退職\uff01  1\nabc     2\nﾊﾝｶｸ    3\n"
 
 
 def test_a_table_without_rows_is_its_header(capsys: pytest.CaptureFixture[str]):
