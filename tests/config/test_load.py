@@ -209,6 +209,10 @@ def test_a_decision_stands_beside_its_numbers_and_nowhere_else(tmp_path: Path) -
             '4: site.timezone: "../../etc/passwd" is no time zone',
         ),
         (
+            SOUND.replace('"web-01"\n', '"web-01"\nprivilege = "forced"\n'),
+            "6: host[0].privilege: a forced command is reached by a log-in as root over SSH; set user",
+        ),
+        (
             SOUND + PROMISE.format(id="p", proves="retired-accounts"),
             (
                 "15: promise[1].proves[0]: retired-accounts has nothing to look at; "
