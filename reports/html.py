@@ -33,6 +33,14 @@ COUNTED = {
 _CODES = ("reason", "detail")
 """values of a text that may be the code of a reason"""
 _CODE = re.compile(r"`([^`]+)`")
+STATUS_WORDS = {
+    "collected": "inspected",
+    "partial": "in part",
+    "unreachable": "not reached",
+    "refused": "refused",
+    "excluded": "left out",
+}
+"""how a visit ended, for people"""
 _STATUS_CLASS = {
     "collected": "pass",
     "partial": "unknown",
@@ -71,6 +79,7 @@ def render(view: ReportView) -> bytes:
         counted=COUNTED,
         results=tuple(Result),
         status_class=_STATUS_CLASS,
+        status_words=STATUS_WORDS,
         safeguards=tuple(safeguards.values()),
     )
     return page.encode("utf-8", errors="backslashreplace")
@@ -88,11 +97,15 @@ def verdict(view: ReportView) -> str:
     if unmeasured:
         pieces.append(f"{unmeasured} could not be measured")
     sentence = ", ".join(pieces) + "."
+    unclear = any(each.outcome.counts[Result.UNKNOWN] for each in view.promises)
     away = view.population.unreached + view.population.partly
     if away:
-        sentence += f" {away} of {view.population.inventory} hosts could not be fully inspected."
-    elif not view.complete and not unmeasured:
+        total = view.population.inventory
+        sentence += f" {away} of {total} {_plural(total, 'host', 'hosts')} could not be fully inspected."
+    elif not unmeasured and (unclear or not (view.complete or view.plan.limit)):
         sentence += " Some subjects could not be measured."
+    if view.plan.limit:
+        sentence += " Only a part of the inventory was inspected."
     return sentence
 
 
