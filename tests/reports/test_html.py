@@ -139,6 +139,7 @@ def test_what_is_folded_is_printed():
 def test_many_missed_slots_are_counted_and_the_first_are_named():
     assert "25 promised times passed without an inspection" in PAGE
     assert "… and 5 more" in PAGE
+    assert PAGE.count("<li>") == 20
 
 
 def test_the_officer_reads_sentence_number_and_who_decided_on_the_first_page():
