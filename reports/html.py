@@ -11,8 +11,9 @@ from markupsafe import Markup, escape
 
 from checks.model import Finding, Result
 from checks.text import Text, fill
+from collectors.evidence import Reason
 from reports.display import visible
-from reports.reasons import in_words
+from reports.reasons import HINTS, in_words
 from reports.view import ReportView
 
 WORDS = {
@@ -67,6 +68,7 @@ def render(view: ReportView) -> bytes:
         lines=_lines,
         local=_local,
         groupby_result=_groupby_result,
+        reasons=_reasons,
     )
     safeguards = {
         group.safeguard.id: group.safeguard for promise in view.promises for group in promise.groups
@@ -80,6 +82,7 @@ def render(view: ReportView) -> bytes:
         results=tuple(Result),
         status_class=_STATUS_CLASS,
         status_words=STATUS_WORDS,
+        hints=HINTS,
         safeguards=tuple(safeguards.values()),
     )
     return page.encode("utf-8", errors="backslashreplace")
@@ -150,3 +153,9 @@ def _local(moment: datetime, zone: str) -> str:
 
 def _groupby_result(findings: Iterable[Finding]) -> list[tuple[Result, list[Finding]]]:
     return [(result, list(group)) for result, group in groupby(findings, key=lambda each: each.result)]
+
+
+def _reasons(findings: Iterable[Finding]) -> list[Reason]:
+    """Each reason once, in the order of the closed list."""
+    named = {finding.reason for finding in findings}
+    return [reason for reason in Reason if reason in named]

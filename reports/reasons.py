@@ -1,6 +1,9 @@
 """Why something is not known, in words for people who are no programmers."""
 
+from collections.abc import Mapping
+
 from collectors.evidence import Reason
+from collectors.transport import HINTS as VISIT_HINTS
 
 WORDS: dict[Reason, str] = {
     Reason.NAME: "the host's name was not found",
@@ -41,6 +44,30 @@ WORDS: dict[Reason, str] = {
     Reason.INTERNAL: "a fault of Tenken itself; please report it",
 }
 """what the officer reads; the code stands beside it for whoever mends it"""
+
+HINTS: Mapping[Reason, str] = VISIT_HINTS | {
+    Reason.EXCLUDED: "Nothing, as long as the reason still holds; remove the line to include it again.",
+    Reason.NOT_COLLECTED: "Run again; if it stays so, report it.",
+    Reason.PROBE_CUT: "Run again; if it stays so, see what ends the audit account's session on the host.",
+    Reason.TRUNCATED: "Find out why the host has so much of it; the evidence names the section.",
+    Reason.TIMEOUT: "Run the named tool on the host and see what it waits for.",
+    Reason.FAILED: "Run the named tool on the host; its error stands in the evidence.",
+    Reason.NOPRIV: "Declare a privilege for the host; tenken hosts sudoers prints what to install there.",
+    Reason.DENIED: "Give the audit account the right to read it, or declare a privilege for the host.",
+    Reason.NO_TOOL: "Install the named tool on the host, or have this checked by hand.",
+    Reason.UNPARSABLE: "Look at the named line; if it is sound, report it.",
+    Reason.UNSUPPORTED: "Have this checked by hand and keep the record.",
+    Reason.STALE_SOURCE: "Refresh it, such as the package lists, then run again.",
+    Reason.NO_SOURCE: "Declare or set up what could tell, such as the HR list or a log.",
+    Reason.OUTSIDE_HOST: "Inspect the place that decides it as well, such as the directory server.",
+    Reason.UNDETERMINED: "Read the detail and decide by hand; later runs may be able to tell.",
+    Reason.UNMATCHED: "Write the person's account into the HR list.",
+    Reason.LIMIT: "Open it by hand and look.",
+    Reason.CORRUPT: "Mend or replace what the detail names, then run again.",
+    Reason.NO_OBSERVATION: "Check that a target is declared for it, and that it holds what was promised.",
+    Reason.INTERNAL: "Report it with the version and the kind of fault named in the detail.",
+}
+"""what somebody does next, for every reason"""
 
 
 def in_words(value: str) -> str:

@@ -9,8 +9,10 @@ import pytest
 from msgspec.structs import replace
 
 from checks.model import Result
+from checks.text import say
 from collectors.evidence import Reason, Status
 from reports.html import COUNTED, STATUS_WORDS, WORDS, render, verdict
+from reports.reasons import HINTS
 from tests.reports.test_html_report import NOW, finding, view
 
 PAGE = render(
@@ -206,3 +208,24 @@ def test_a_reason_is_a_sentence_with_its_detail_below():
     assert "there was no way through the network to the host" in page
     assert Reason.ROUTE.value + "<" not in page
     assert '<br><span class="soft">first</span><br><span class="soft">second</span>' in page
+
+
+def test_every_reason_says_what_to_do():
+    assert set(HINTS) == set(Reason)
+    assert all(hint[0].isupper() and hint.endswith(".") for hint in HINTS.values())
+
+
+def test_what_could_not_be_measured_comes_with_what_to_do_once_a_reason():
+    page = render(view([finding(Result.UNKNOWN, name) for name in ("a", "b", "c")])).decode()
+    assert page.count(HINTS[Reason.DENIED]) == 1
+    assert HINTS[Reason.NOPRIV] not in page
+    away = render(view([finding(Result.PASS)], status=Status.UNREACHABLE)).decode()
+    assert away.count(HINTS[Reason.ROUTE]) == 1
+
+
+def test_an_unknown_says_its_reason_once():
+    bare = replace(finding(Result.UNKNOWN), actual=say("not known: {detail}", detail="denied"))
+    page = render(view([bare])).decode()
+    assert '<td data-label="Found">Not known<br>' in page
+    detailed = replace(bare, actual=say("not known: {detail}", detail="nsswitch.conf"))
+    assert "Not known: nsswitch.conf" in render(view([detailed])).decode()
