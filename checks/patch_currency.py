@@ -352,17 +352,16 @@ def _waits(
     )
     if waited > limit:
         return outcome(Result.FAIL, say("a security fix waits for more than {limit}", **words), seen)
-    # Only a fix that an earlier comparison did not yet see has a known age.
-    appeared = compared is not None and (
-        first > compared
-        if first is not None
-        else history.as_of is not None and clock.as_of - history.as_of <= limit
-    )
-    if appeared:
+    # It came after the last comparison that did not see it, however long nobody looked in between.
+    before = history.unseen_at(ID, _waiting(offer)) if first else history.looked_at(ID)
+    was_new = compared is not None and before is not None and compared <= before
+    if was_new and before and clock.as_of - before <= limit:
         return outcome(Result.PASS, say("a security fix waits, for less than {limit}", **words), seen)
     return outcome(
         Result.WARN,
-        say("a security fix waits; since when is not known, it was there at the first look"),
+        say("a security fix waits, perhaps for more than {limit}: nobody looked when it came", **words)
+        if was_new
+        else say("a security fix waits; since when is not known, it was there at the first look"),
         seen,
     )
 

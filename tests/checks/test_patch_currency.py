@@ -137,7 +137,7 @@ def judge(
 
 
 def remembered(**seen: datetime) -> History:
-    """Yesterday's run, and since when it had seen what."""
+    """Yesterday's run, and since when the daily runs had seen what."""
     names = {"compared": "compared", "openssl": "pending:openssl:amd64=3.0.14-1"}
     last = NOW - days(1)
     return History(
@@ -145,7 +145,12 @@ def remembered(**seen: datetime) -> History:
         run=7,
         as_of=last,
         seen={
-            f"patch-currency:{names[name]}": Sighting(first=first, last=last) for name, first in seen.items()
+            f"patch-currency:{names[name]}": Sighting(
+                first=first,
+                last=last,
+                unseen=first - days(1) if first > min(seen.values()) else None,
+            )
+            for name, first in seen.items()
         },
     )
 
@@ -169,7 +174,9 @@ def test_at_the_first_audit_the_age_of_a_fix_is_not_known() -> None:
     [
         (15, 100, Result.FAIL),
         (14.01, 100, Result.FAIL),
-        (14, 100, Result.PASS),
+        # The run before did not see it yet: it waits for 14 to 15 days.
+        (14, 100, Result.WARN),
+        (13, 100, Result.PASS),
         (3, 100, Result.PASS),
         (3, 3, Result.WARN),
         (15, 15, Result.FAIL),
@@ -191,6 +198,29 @@ def test_a_fix_that_may_have_come_long_before_this_run_has_no_known_age() -> Non
     last = NOW - days(30)
     seen = {"patch-currency:compared": Sighting(first=NOW - days(300), last=last)}
     history = History(target="h", run=7, as_of=last, seen=seen)
+    assert judge(packages(offers=(offer(),)), history=history)["package", "openssl"].result is Result.WARN
+
+
+def test_a_fix_that_came_while_nobody_looked_has_no_known_age() -> None:
+    """The host was away for two months; the fix was there when it came back yesterday."""
+    last = NOW - days(1)
+    seen = {
+        "patch-currency:compared": Sighting(first=NOW - days(300), last=last),
+        "patch-currency:pending:openssl:amd64=3.0.14-1": Sighting(
+            first=last, last=last, unseen=NOW - days(60)
+        ),
+    }
+    history = History(target="h", run=7, as_of=last, seen=seen, looked={"patch-currency": last})
+    outcome = judge(packages(offers=(offer(),)), history=history)["package", "openssl"]
+    assert outcome.result is Result.WARN
+    assert "nobody looked when it came" in outcome.summary.english()
+
+
+def test_a_fix_found_after_runs_that_could_not_look_has_no_known_age() -> None:
+    """Yesterday's run happened, but the host did not answer it."""
+    looked = NOW - days(60)
+    seen = {"patch-currency:compared": Sighting(first=NOW - days(300), last=looked)}
+    history = History(target="h", run=7, as_of=NOW - days(1), seen=seen, looked={"patch-currency": looked})
     assert judge(packages(offers=(offer(),)), history=history)["package", "openssl"].result is Result.WARN
 
 
