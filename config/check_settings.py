@@ -140,16 +140,20 @@ def _check_targets(document: Document) -> None:
                 'write why: excluded = "decommissioned on 2026-10-01"; or remove the line',
             )
         left_out += bool(reason)
-        if row.get("privilege") == "forced" and (
-            row.get("user") != "root" or row.get("transport", "ssh") != "ssh"
-        ):
-            document.problem(
-                (*path, "privilege"),
-                "a forced command is reached by a log-in as root over SSH",
-                'set user = "root", or privilege = "installed" for another account',
-            )
+        _check_forced(document, path, row)
     if hosts and left_out == len(hosts) and not journals:
         document.problem(("host",), "every host is excluded: nothing is left to inspect")
+
+
+def _check_forced(document: Document, path: Path, row: dict[str, Any]) -> None:
+    if row.get("privilege") != "forced":
+        return
+    if row.get("user") != "root" or row.get("transport", "ssh") != "ssh":
+        document.problem(
+            (*path, "privilege"),
+            "a forced command is reached by a log-in as root over SSH",
+            'set user = "root", or privilege = "installed" for another account',
+        )
 
 
 def _check_accounts(document: Document) -> None:

@@ -156,7 +156,8 @@ PERSONAS: dict[str, Persona] = {
     ),
     # Every promise kept, on Debian 13.
     "debian-13": Persona(image="trixie-archive"),
-    # Debian 11: nothing to install, and since August 2024 nobody at Debian who makes it; LTS ended two years after.
+    # Debian 11: nothing to install, and nobody at Debian who makes it since August 2024; LTS ended two
+    # years later.
     "end-of-life": Persona(image="bullseye-archive"),
     # Every promise kept, with systemd as PID 1: units, timers, logind, a persistent journal. 13 has no
     # other log.
