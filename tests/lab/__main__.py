@@ -51,7 +51,8 @@ def _shell(persona: str) -> int:
     lab = Lab()
     host = lab.start(persona)
     print(f"{host.name} at {host.address}; the key {host.key_path} opens {host.login}")  # noqa: T201
-    return subprocess.run([*host.entry(), "TERM=xterm", "/bin/bash", "-i"], check=False).returncode
+    shell = "if command -v bash > /dev/null; then exec bash -i; else exec sh -i; fi"
+    return subprocess.run([*host.entry(), "TERM=xterm", "/bin/sh", "-c", shell], check=False).returncode
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tests.lab import cgroups, images, namespace
@@ -45,6 +45,10 @@ class Host:
     def known_hosts_line(self) -> str:
         """Return the line that pins this host; for `changed-key` it pins a key the host does not have."""
         return f"{self.address} {self.host_key}"
+
+    def as_login(self, login: str) -> "Host":
+        """Return this same running host with another account for the auditor; the audit key must open it."""
+        return replace(self, login=login)
 
     def sh(self, script: str, timeout_s: float = 60.0) -> subprocess.CompletedProcess[str]:
         """Run `script` as root inside the host, not over SSH: the ground truth. The status is not checked."""
@@ -168,10 +172,11 @@ class Lab:
         public = shlex.quote(self.audit_key.with_suffix(".pub").read_text().strip())
         lines = [
             "umask 077",
+            "mkdir -p /etc/ssh",
             f"printf %s {shlex.quote(host_key.read_text())} > /etc/ssh/ssh_host_ed25519_key",
-            "install -d -o tenken -g tenken /home/tenken/.ssh",
+            "mkdir -p /home/tenken/.ssh",
             f"echo {public} > /home/tenken/.ssh/authorized_keys",
-            "chown tenken:tenken /home/tenken/.ssh/authorized_keys",
+            "chown -R tenken:tenken /home/tenken/.ssh",
         ]
         if persona.login == "root":
             lines += ["mkdir -p /root/.ssh", f"echo {public} > /root/.ssh/authorized_keys"]

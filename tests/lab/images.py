@@ -7,6 +7,7 @@ import fcntl
 import hashlib
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -30,6 +31,10 @@ class Recipe:
     below: str = ""
     packages: tuple[str, ...] = ()
     script: str = ""
+
+
+class Bare(Recipe):
+    """A base of packages that are unpacked only, with no package manager; busybox runs its script."""
 
 
 def _script(name: str) -> str:
@@ -68,6 +73,19 @@ RECIPES = {
         *_release("bullseye"),
         *_release("bookworm"),
         *_release("trixie"),
+        Recipe(
+            name="rpm",
+            below="bookworm",
+            packages=("dnf", "rpm", "createrepo-c", "faketime"),
+            script=_script("rpm.sh"),
+        ),
+        Bare(
+            name="busybox",
+            suite="bookworm",
+            packages=("busybox-static", "dropbear-bin"),
+            script=_script("busybox.sh"),
+        ),
+        Recipe(name="shells", below="bookworm-archive", packages=("tcsh", "fish", "zsh")),
         _systemd("bookworm"),
         _systemd("trixie", "wtmpdb", "libpam-wtmpdb", "lastlog2", "libpam-lastlog2"),
     )
@@ -107,7 +125,9 @@ def build(names: Iterable[str]) -> None:
             target = image_path(name)
             fresh = target.with_suffix(".new")
             fresh.unlink(missing_ok=True)
-            if RECIPES[name].suite:
+            if isinstance(RECIPES[name], Bare):
+                _build_bare(RECIPES[name], fresh)
+            elif RECIPES[name].suite:
                 _build_base(RECIPES[name], fresh)
             else:
                 _build_layer(RECIPES[name], fresh)
@@ -134,6 +154,22 @@ def _build_base(recipe: Recipe, target: Path) -> None:
         subprocess.run(_squash("-", target, "-tar"), stdin=tar.stdout, stdout=subprocess.DEVNULL, check=True)
     if tar.returncode:
         raise subprocess.CalledProcessError(tar.returncode, bootstrap)
+
+
+def _build_bare(recipe: Recipe, target: Path) -> None:
+    root = Path("/dev/shm") / recipe.name  # noqa: S108 - a tmpfs of this build's own namespace
+    unpack = [
+        "mmdebstrap", "--quiet", "--variant=extract", f"--include={','.join(recipe.packages)}",
+        *(f"--aptopt={option}" for option in mirror.apt_options()),
+        recipe.suite, str(root), *mirror.sources_for(recipe.suite),
+    ]  # fmt: skip
+    subprocess.run(unpack, check=True, env={**os.environ, "TMPDIR": "/dev/shm"})  # noqa: S108
+    for left in ("etc/apt", "var/lib/apt", "var/cache/apt", "var/log/apt"):  # the mirror's name is in them
+        shutil.rmtree(root / left, ignore_errors=True)
+    subprocess.run(
+        ["chroot", str(root), "/bin/busybox", "sh", "-eu"], input=recipe.script, text=True, check=True
+    )
+    subprocess.run(_squash(str(root), target), stdout=subprocess.DEVNULL, check=True)
 
 
 def _build_layer(recipe: Recipe, target: Path) -> None:

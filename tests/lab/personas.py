@@ -77,8 +77,10 @@ def _prepared(*scripts: str) -> str:
 
 # The states that hosts of a session start from: each is made once per session and image that needs it.
 PREPARED = {
-    "debian": _prepared("prepared.sh"),
-    "systemd": _prepared("prepared.sh", "prepared-systemd.sh"),
+    "debian": _prepared("prepared.sh", "prepared-debian.sh"),
+    "systemd": _prepared("prepared.sh", "prepared-debian.sh", "prepared-systemd.sh"),
+    "rpm": _prepared("prepared.sh", "prepared-rpm.sh"),
+    "busybox": _prepared("prepared-busybox.sh"),
 }
 
 _LEAVER = f"""
@@ -122,6 +124,37 @@ def _systemd(image: str, script: str = "", session: str = "") -> Persona:
     )  # fmt: skip
 
 
+# Accounts of the persona "shells" that the audit key opens, and the shell each has.
+SHELL_LOGINS = {
+    f"audit-{Path(shell).name}": shell
+    for shell in ("/bin/bash", "/bin/dash", "/bin/zsh", "/usr/bin/fish", "/bin/tcsh")
+}
+NOISE = "Welcome to the noisy shell"
+_SHELLS = (
+    "".join(
+        f"useradd --uid {uid} --user-group --create-home --shell {shell} --comment 'audit login' {login}\n"
+        f"lab-key {login} < /home/tenken/.ssh/authorized_keys\n"
+        for uid, (login, shell) in enumerate(SHELL_LOGINS.items(), 11001)
+    )
+    + f"""
+cat > /home/audit-bash/.bashrc <<'RC'
+echo '{NOISE}'
+echo '{NOISE}' >&2
+ls() {{ echo fake ls; }}
+awk() {{ echo fake awk; }}
+export -f ls awk
+RC
+"""
+)
+
+# dropbear has a key format of its own, and knows no drop-ins.
+_DROPBEAR_KEY = """
+dropbearconvert openssh dropbear /etc/ssh/ssh_host_ed25519_key \\
+    /etc/dropbear/dropbear_ed25519_host_key 2>/dev/null
+rm -r /etc/ssh
+"""
+
+
 def _forced(command: str) -> str:
     """Return script text that answers every log-in with `command` whatever was asked."""
     return (
@@ -159,6 +192,29 @@ PERSONAS: dict[str, Persona] = {
     # Debian 11: nothing to install, and nobody at Debian who makes it since August 2024; LTS ended two
     # years later.
     "end-of-life": Persona(image="bullseye-archive"),
+    # An EL9-like host with rpm and dnf; every fix is installed. Then: curl's has been out for 3 days and
+    # openssl-libs's for 90, both wait, and so does a bash that is no security fix.
+    "rpm-clean": Persona(image="rpm", prepared="rpm"),
+    "rpm-pending": Persona(
+        image="rpm",
+        prepared="rpm",
+        script="""
+        cd /srv/repo/Packages
+        faketime '700 days ago' rpm -U --oldpackage \\
+            bash-5.1.8-9.*.rpm curl-*-29.el9_4.noarch.rpm openssl-libs-*-27.*.rpm
+        """,
+    ),
+    # An Alpine-like host: busybox's ash, syslogd and crond, dropbear. No sudo, no PAM, no package manager.
+    "busybox": Persona(
+        image="busybox",
+        prepared="busybox",
+        script=_DROPBEAR_KEY,
+        init="dropbear -F -s",
+        daemons="syslogd crond",
+    ),
+    # Every promise kept; Host.as_login chooses one of SHELL_LOGINS to audit with. audit-bash's .bashrc
+    # prints, and exports functions called ls and awk.
+    "shells": Persona(image="shells", script=_SHELLS),
     # Every promise kept, with systemd as PID 1: units, timers, logind, a persistent journal. 13 has no
     # other log.
     "systemd-12": _systemd("bookworm-systemd"),

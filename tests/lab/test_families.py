@@ -6,6 +6,7 @@ import pytest
 
 from tests.lab import cgroups
 from tests.lab.host import Lab
+from tests.lab.personas import NOISE, SHELL_LOGINS
 from tests.lab.plugin import HostFactory
 from tests.lab.sshclient import ssh
 
@@ -100,3 +101,92 @@ def test_the_end_of_life_host_is_debian_11_with_nothing_left_to_install(host: Ho
     assert ssh(old, ". /etc/os-release; echo $VERSION_CODENAME").stdout == "bullseye\n"
     assert old.sh("apt list --upgradable 2>/dev/null").stdout.splitlines() == ["Listing..."]
     assert "oldoldstable-security" in old.sh("apt-cache policy").stdout
+
+
+# --- rpm and dnf ------------------------------------------------------------------------------------------
+
+
+def test_the_rpm_host_is_no_debian_and_lists_its_packages_to_anybody(host: HostFactory) -> None:
+    asked = (
+        ". /etc/os-release; echo $ID $VERSION_ID; rpm -qa; command -v dpkg apt-get; ls /var/lib/dpkg /etc/apt"
+    )
+    release, *packages = ssh(host("rpm-clean"), asked, login="tenken").stdout.splitlines()
+    assert release == "almalinux 9.6"
+    assert len(packages) == 12
+    assert all(".el9" in package for package in packages)
+    assert {"bash-5.1.8-10.el9.noarch", "openssl-libs-3.0.7-28.el9_4.noarch"} <= set(packages)
+
+
+@pytest.mark.parametrize(
+    ("persona", "waiting", "upgrades"),
+    [
+        ("rpm-clean", {}, 0),
+        (
+            "rpm-pending",
+            {"curl-7.76.1-29.el9_4.1.noarch": 3, "openssl-libs-1:3.0.7-28.el9_4.noarch": 90},
+            100,
+        ),
+    ],
+)
+def test_dnf_itself_names_the_waiting_security_updates_and_their_age(
+    host: HostFactory, persona: str, waiting: dict[str, int], upgrades: int
+) -> None:
+    asked = host(persona)
+    listed = ssh(asked, "dnf -q updateinfo list --security", login="tenken").stdout.splitlines()
+    assert {line.split()[-1] for line in listed} == set(waiting)
+    dates = asked.sh('dnf -q updateinfo info --security | awk \'$1 == "Updated:" || $1 == "Updated"\'').stdout
+    now = dt.datetime.now(dt.UTC)
+    found = [
+        dt.datetime.fromisoformat(line.split(": ", 1)[1].strip() + "+00:00") for line in dates.splitlines()
+    ]
+    assert sorted((now - date).days for date in found) == sorted(waiting.values())
+    assert asked.sh("dnf -q check-update").returncode == upgrades
+
+
+def test_the_rpm_host_keeps_its_access_log_as_secure_with_dates_in_the_names(host: HostFactory) -> None:
+    kept = host("rpm-clean").sh("ls /var/log | grep -c '^secure-[0-9]*.gz$'; ls /var/log/auth.log*")
+    assert kept.stdout == "59\n"
+    assert ssh(host("rpm-clean"), "true", login="tenken").returncode == 0
+    assert "for tenken" in host("rpm-clean").sh("cat /var/log/secure").stdout
+
+
+# --- busybox ----------------------------------------------------------------------------------------------
+
+
+def test_the_busybox_host_is_alpine_like_and_runs_dropbear_without_pam(host: HostFactory) -> None:
+    small = host("busybox")
+    absent = "for tool in apt-get dpkg-query perl sudo bash systemctl sshd; do command -v $tool; done"
+    asked = f". /etc/os-release; echo $ID; readlink -f /bin/sh; {absent}"
+    assert ssh(small, asked).stdout == "alpine\n/bin/busybox\n"
+    assert ssh(small, "id -un; echo $SHELL", login="tenken").stdout == "tenken\n/bin/ash\n"
+    assert small.sh("cat /proc/1/comm").stdout == "dropbear\n"
+    assert {"syslogd", "crond"} <= set(small.sh("ps -o comm").stdout.split())
+    assert small.sh("ls -d /usr/lib/*/libpam.so* /lib/*/libpam.so* /etc/pam.d").stdout == ""
+
+
+def test_dropbear_lets_the_active_person_in_and_logs_it_behind_420_days(host: HostFactory, lab: Lab) -> None:
+    small = host("busybox")
+    assert ssh(small, "id -un", login="suzuki", key=lab.person_keys["suzuki"]).stdout == "suzuki\n"
+    assert "Pubkey auth succeeded for 'suzuki'" in small.sh("tail -n 3 /var/log/messages").stdout
+    oldest = small.sh("head -n 1 /var/log/messages.4").stdout[:6]
+    # The host may have been made before midnight and asked after it.
+    days = [dt.datetime.now(dt.UTC) - dt.timedelta(days=420 + n) for n in (0, 1)]
+    assert oldest in {f"{day:%b} {day.day:2}" for day in days}
+
+
+# --- log-in shells ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("login", "shell"), SHELL_LOGINS.items())
+def test_the_audit_key_opens_an_account_of_each_shell(host: HostFactory, login: str, shell: str) -> None:
+    chosen = host("shells").as_login(login)
+    # The child asks for its parent's name; without the second command some shells would become the child.
+    answer = ssh(chosen, "/bin/sh -c 'ps -o comm= -p $PPID'; /bin/true")
+    assert answer.stdout.splitlines()[-1] == shell.rpartition("/")[2]
+    assert (NOISE in answer.stdout) == (login == "audit-bash")
+
+
+def test_the_noisy_bash_replaces_ls_and_awk_in_every_bash_below_it(host: HostFactory) -> None:
+    noisy = ssh(host("shells").as_login("audit-bash"), "ls /; bash --norc -c 'awk 1 /etc/hostname'")
+    assert noisy.stdout.splitlines() == [NOISE, "fake ls", "fake awk"]
+    assert noisy.stderr.splitlines() == [NOISE]

@@ -1,6 +1,7 @@
 # shellcheck shell=sh disable=SC2154
-# The good state every persona starts from: a Debian 12 host, installed two years ago, on which each promise is kept.
-# Runs once per lab session. Variables from outside: NOW TODAY KEY_* HASH_* GECOS LOG_TEXT.
+# The good state most personas start from: a host, installed two years ago, on which each promise is kept; what is
+# Debian's, systemd's or rpm's own of it is in the other prepared-*.sh. Runs once per lab session and image.
+# Variables from outside: NOW TODAY KEY_* HASH_* GECOS LOG_TEXT.
 
 # --- helpers, also for the personas -------------------------------------------------------------------------------
 cat > /usr/local/sbin/lab-person <<'END'
@@ -23,18 +24,21 @@ END
 cat > /usr/local/sbin/lab-auth-log <<'END'
 #!/bin/sh
 # lab-auth-log DAYS EVERY [TEXT]: auth.log and its rotated files, from DAYS days ago until a minute ago, rotated each
-# EVERY days. STAMP is the time stamp's strftime format; the default is rsyslog's traditional one, without a year.
+# EVERY days. On an rpm host it is called secure, and rotated files are named by their date (dateext). STAMP is the time stamp's strftime format; the default is rsyslog's traditional one, without a year.
 set -eu
 cd /var/log
+log=auth.log
+if [ -d /etc/yum.repos.d ]; then log=secure; fi
 perl -MPOSIX=strftime -e '
-    my ($days, $every, $text) = @ARGV;
+    my ($days, $every, $text, $log) = @ARGV;
     my $now = time;
     my $files = int(($days + $every - 1) / $every);
     for my $n (0 .. $files - 1) {
         my $end = $now - 60 - $n * $every * 86400;
         my $start = $now - ($n + 1) * $every * 86400;
         $start = $now - $days * 86400 if $start < $now - $days * 86400;
-        my $name = "auth.log" . ($n ? ".$n" : "");
+        my $suffix = $log eq "secure" ? strftime("-%Y%m%d", gmtime $end) : ".$n";
+        my $name = $log . ($n ? $suffix : "");
         open my $out, ">", $name or die;
         for (my $t = $start; $t < $end; $t += 43200) {
             my $stamp = strftime($ENV{STAMP} // "%b %e %H:%M:%S", gmtime $t);
@@ -44,19 +48,16 @@ perl -MPOSIX=strftime -e '
         close $out;
         utime $end, $end, $name;
     }
-' "$1" "$2" "${3:-ED25519}"
-find . -maxdepth 1 -name 'auth.log.*' ! -name auth.log.1 -exec gzip -n {} +
-chown root:adm auth.log*
-chmod 640 auth.log*
+' "$1" "$2" "${3:-ED25519}" "$log"
+find . -maxdepth 1 \( -name 'auth.log.*' ! -name auth.log.1 -o -name 'secure-*' \) -exec gzip -n {} +
+chown root:adm "$log"*
+chmod 640 "$log"*
 END
 chmod 755 /usr/local/sbin/lab-*
 
 # --- age: the host was installed two years ago ----------------------------------------------------------------------
-birth=@$((NOW - 730 * 86400))
-mkdir -p /var/log/installer
-echo 'Debian installer' > /var/log/installer/syslog
 head -c 16 /dev/urandom | od -An -tx1 | tr -d ' \n' > /etc/machine-id
-touch -d "$birth" /var/lib/dpkg/info/*.list /etc/machine-id /etc/hostname /var/log/installer/syslog /var/log/installer
+touch -d "@$((NOW - 730 * 86400))" /etc/machine-id /etc/hostname
 
 # --- accounts ---------------------------------------------------------------------------------------------------------
 sed -i -E 's/^(PASS_MAX_DAYS[[:space:]]+).*/\190/' /etc/login.defs
@@ -69,12 +70,13 @@ echo "$KEY_suzuki" | lab-key suzuki
 if command -v rsyslogd > /dev/null; then
     lab-auth-log 420 7 "ED25519 $LOG_TEXT"
     sed -i 's/rotate 4/rotate 60/' /etc/logrotate.d/rsyslog
-    install -m 640 -o root -g adm /dev/null /var/log/syslog
+    if [ -d /etc/yum.repos.d ]; then messages=messages; else messages=syslog; fi
+    install -m 640 -o root -g adm /dev/null "/var/log/$messages"
 fi
 sed -i 's/rotate 1/rotate 15/' /etc/logrotate.d/wtmp /etc/logrotate.d/btmp
 {
     echo 'logrotate state -- version 2'
-    for log in syslog auth.log wtmp btmp; do echo "\"/var/log/$log\" $(date -u -d "@$NOW" +%Y-%-m-%-d-3:0:0)"; done
+    for log in syslog auth.log messages secure wtmp btmp; do echo "\"/var/log/$log\" $(date -u -d "@$NOW" +%Y-%-m-%-d-3:0:0)"; done
 } > /var/lib/logrotate/status
 # One log-in a month at a terminal; struct utmp of 64-bit Linux, 384 bytes (utmp(5)). Debian 13 has no utmpdump.
 perl -e '
@@ -90,6 +92,3 @@ perl -e '
 chown root:utmp /var/log/wtmp /var/log/btmp
 chmod 664 /var/log/wtmp
 chmod 660 /var/log/btmp
-
-# --- patches: a fresh security pocket with nothing to install ----------------------------------------------------------
-/srv/archive/publish quiet
