@@ -1,7 +1,10 @@
 # shellcheck shell=sh
 # An EL9-like host: rpm and dnf with a local repository of small packages that carry an EL9's names and versions.
 # /srv/repo holds two of some; what is installed is the older one. Debian's own tools and lists are taken away.
-[ -e /run/apt.conf ] # only while an image is built: what follows must never run on a machine
+if [ ! -e /run/apt.conf ]; then
+    echo "rpm.sh takes Debian away: it runs while an image is built and nowhere else" >&2
+    exit 1
+fi
 
 mkdir -p /etc/rpm /srv/repo/Packages /run/build
 echo '%_dbpath /var/lib/rpm' > /etc/rpm/macros       # Debian's default is the home of whoever asks
