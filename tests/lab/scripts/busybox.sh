@@ -1,6 +1,9 @@
 # shellcheck shell=sh
 # An Alpine-like host of nothing but busybox and dropbear; run by busybox in a root of unpacked packages.
-[ ! -e /etc/passwd ] # a root without accounts is a fresh one: what follows must never run on a machine
+if [ -e /etc/passwd ]; then
+    echo "busybox.sh writes /etc anew: it runs in a fresh root without accounts and nowhere else" >&2
+    exit 1
+fi
 /bin/busybox mkdir -p /sbin /usr/bin /usr/sbin
 /bin/busybox --install -s
 mkdir -p /etc/apk /etc/dropbear /lib/apk/db /var/log /var/run /var/spool/cron/crontabs /home /root /srv /mnt \
