@@ -212,8 +212,8 @@ PERSONAS: dict[str, Persona] = {
         init="dropbear -F -s",
         daemons="syslogd crond",
     ),
-    # Every promise kept; Host.as_login chooses one of SHELL_LOGINS to audit with. audit-bash's .bashrc
-    # prints, and exports functions called ls and awk.
+    # Every promise kept once SHELL_LOGINS are declared as accounts of the audit; Host.as_login chooses one of
+    # them. audit-bash's .bashrc prints, and exports functions called ls and awk.
     "shells": Persona(image="shells", script=_SHELLS),
     # Every promise kept, with systemd as PID 1: units, timers, logind, a persistent journal. 13 has no
     # other log.
