@@ -7,7 +7,7 @@ import pytest
 from tests.lab import cgroups
 from tests.lab.host import Lab
 from tests.lab.personas import NOISE, SHELL_LOGINS
-from tests.lab.plugin import HostFactory
+from tests.lab.plugin import HostFactory, OwnHostFactory
 from tests.lab.sshclient import ssh
 
 pytestmark = pytest.mark.lab
@@ -55,9 +55,9 @@ def test_debian_13_has_no_log_but_the_journal_and_its_new_log_in_databases(host:
 
 
 def test_the_leaver_of_a_systemd_host_has_every_foothold_that_systemd_and_at_give(
-    host: HostFactory, lab: Lab
+    own_host: OwnHostFactory, lab: Lab
 ) -> None:
-    left = host("systemd-leaver")
+    left = own_host("systemd-leaver")
     assert left.sh("passwd -S tanaka").stdout.split()[1] == "L"
     assert ssh(left, "id -un", login="tanaka", key=lab.person_keys["tanaka"]).stdout == "tanaka\n"
     assert "Linger=yes" in left.sh("loginctl show-user tanaka").stdout.splitlines()

@@ -88,8 +88,8 @@ def test_two_hosts_do_not_see_each_others_files_or_processes(own_host: OwnHostFa
 # --- personas are what they say ---------------------------------------------------------------------------
 
 
-def test_leavers_key_still_opens_the_locked_account(host: HostFactory, lab: Lab) -> None:
-    leaver = host("leaver")
+def test_leavers_key_still_opens_the_locked_account(own_host: OwnHostFactory, lab: Lab) -> None:
+    leaver = own_host("leaver")  # not the shared one: a log-in after leaving is a finding of its own
     assert leaver.sh("passwd -S tanaka").stdout.split()[1] == "L"
     assert ssh(leaver, "id -un", login="tanaka", key=lab.person_keys["tanaka"]).stdout == "tanaka\n"
     assert leaver.sh("pgrep -u tanaka").stdout
