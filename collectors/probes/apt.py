@@ -7,9 +7,9 @@ from pathlib import PurePosixPath
 from msgspec import Struct
 
 from collectors.apt_sources import AptSource, read_sources
-from collectors.debian_version import is_newer, version_key
 from collectors.evidence import Part, Reason, Section, printable
 from collectors.facts import Facts, Probe, WithheldError
+from collectors.probes.apt_join import Join, Offer, Unfinished, best, read_join
 from config.errors import ParseError
 
 _PLACES = {
@@ -23,39 +23,7 @@ _DATE = re.compile(
     r"[A-Z][a-z]{2}, ([0-9]{1,2}) ([A-Z][a-z]{2}) ([0-9]{4})"
     r" ([0-9]{2}):([0-9]{2}):([0-9]{2}) (?:UTC|GMT|[+-]0000)"
 )
-_NAME = re.compile(r"[a-z0-9][a-z0-9+.-]{0,200}")
-_ARCH = re.compile(r"[a-z0-9][a-z0-9-]{0,40}")
-_VERSION = re.compile(r"[!-~]{1,256}")
 _SETTING = re.compile(r'([A-Za-z:-]+) "(.*)";')
-
-
-class Offer(Struct, frozen=True, kw_only=True):
-    """An installed package that a security pocket has a version of, lower, equal or higher."""
-
-    name: str
-    arch: str
-    installed: str
-    """version that is installed"""
-    held: bool
-    """on hold in dpkg's selections: apt will not upgrade it"""
-    source: str
-    """source package"""
-    offered: str
-    """highest version in the security pockets; empty when no version there can be read"""
-    newer: bool | None
-    """the offered version is higher; None when that cannot be told"""
-    pocket: str
-    """prefix of the security pocket that has it"""
-
-
-class Unfinished(Struct, frozen=True, kw_only=True):
-    """A package that dpkg did not finish to install."""
-
-    name: str
-    arch: str
-    installed: str
-    status: str
-    """letters of dpkg's status: `U` unpacked, `F` half configured, `H` half installed, `R` to reinstall"""
 
 
 class Pocket(Struct, frozen=True, kw_only=True):
@@ -140,20 +108,6 @@ class _Release(Struct, frozen=True, kw_only=True):
         )
 
 
-class _List(Struct, frozen=True, kw_only=True):
-    file: str
-    whole: bool
-    size: int
-    stanzas: int
-
-
-class _Join(Struct, frozen=True, kw_only=True):
-    installed: int
-    offers: tuple[tuple[int, Offer], ...]
-    unfinished: tuple[Unfinished, ...]
-    lists: dict[int, _List]
-
-
 def parse(section: Section) -> AptFacts:
     """Join sources, Release files and lists.
 
@@ -168,10 +122,10 @@ def parse(section: Section) -> AptFacts:
     if folder.state == "denied":
         raise WithheldError(Reason.DENIED, "apt's list folder")
     releases: dict[str, _Release] = {}
-    join = _Join(installed=0, offers=(), unfinished=(), lists={})
+    join = Join(installed=0, offers=(), unfinished=(), lists={})
     if folder.state == "read":
         releases = _releases(_part(section, "releases"))
-        join = _join(_part(section, "join"))
+        join = read_join(_part(section, "join"))
     sources = _sources(section)
     pockets: list[Pocket] = []
     others: list[OtherSource] = []
@@ -192,7 +146,7 @@ def parse(section: Section) -> AptFacts:
     return AptFacts(
         native=architectures[0],
         installed=join.installed,
-        offers=_best(join, tuple(pocket.prefix for pocket in pockets)),
+        offers=best(join, tuple(pocket.prefix for pocket in pockets)),
         unfinished=join.unfinished,
         pockets=tuple(pockets),
         others=tuple(others),
@@ -285,79 +239,8 @@ def _releases(part: Part) -> dict[str, _Release]:
     return found
 
 
-def _join(part: Part) -> _Join:
-    installed: int | None = None
-    offers: list[tuple[int, Offer]] = []
-    unfinished: list[Unfinished] = []
-    lists: dict[int, _List] = {}
-    for number, line in enumerate(part.lines, 1):
-        try:
-            match line.split(" "):
-                case ["D", "0", count]:
-                    installed = int(count)
-                case ["D", status, _]:
-                    raise WithheldError(
-                        Reason.FAILED, f"dpkg-query ended with {printable(status.encode(), limit=4)}"
-                    )
-                case ["U", *words]:
-                    unfinished.append(_unfinished(words))
-                case ["C", at, *words]:
-                    offers.append((int(at), _offer(words)))
-                case ["L", at, status, size, stanzas, file]:
-                    lists[int(at)] = _List(
-                        file=file, whole=status == "0", size=int(size), stanzas=int(stanzas)
-                    )
-                case _:
-                    message = f"join line {number}: not understood"
-                    raise ParseError(message)
-        except ValueError as odd:
-            message = f"join line {number}: not as the probe writes it"
-            raise ParseError(message) from odd
-    if installed is None:
-        message = "join: no count of installed packages"
-        raise ParseError(message)
-    if any(at not in lists for at, _ in offers):
-        message = "join: a list has no end"
-        raise ParseError(message)
-    return _Join(installed=installed, offers=tuple(offers), unfinished=tuple(unfinished), lists=lists)
-
-
-def _package(words: list[str]) -> tuple[str, str, str, str, str]:
-    """Check name, architecture, installed version, status and source; ValueError when one is none."""
-    name, arch, version, abbrev, source = words
-    right = _NAME.fullmatch(name) and _ARCH.fullmatch(arch) and _VERSION.fullmatch(version)
-    if not right or not re.fullmatch(r"[a-zA-Z-]{2,3}", abbrev) or not _VERSION.fullmatch(source or "-"):
-        message = "no package"
-        raise ValueError(message)
-    return name, arch, version, abbrev, source
-
-
-def _unfinished(words: list[str]) -> Unfinished:
-    name, arch, version, abbrev, _ = _package(words)
-    return Unfinished(name=name, arch=arch, installed=version, status=abbrev[1:].strip("-"))
-
-
-def _offer(words: list[str]) -> Offer:
-    name, arch, version, abbrev, source = _package(words[:5])
-    (offered,) = words[5:]
-    try:
-        newer: bool | None = is_newer(offered, version)
-    except ValueError:
-        newer = None
-    return Offer(
-        name=name,
-        arch=arch,
-        installed=version,
-        held=abbrev.startswith("h"),
-        source=source,
-        offered=offered if newer is not None else "",
-        newer=newer,
-        pocket="",
-    )
-
-
 def _pocket(
-    source: AptSource, release: _Release | None, join: _Join, architectures: tuple[str, ...]
+    source: AptSource, release: _Release | None, join: Join, architectures: tuple[str, ...]
 ) -> Pocket:
     indexes = release.indexes if release else {}
     asked = source.architectures or architectures
@@ -405,37 +288,6 @@ def _pocket(
         torn=tuple(torn),
         stanzas=stanzas,
     )
-
-
-def _best(join: _Join, prefixes: tuple[str, ...]) -> tuple[Offer, ...]:
-    """Keep the highest version of each package over all security pockets that are configured."""
-    found: dict[tuple[str, str], Offer] = {}
-    for at, offer in join.offers:
-        file = join.lists[at].file
-        pocket = max((prefix for prefix in prefixes if file.startswith(prefix)), key=len, default=None)
-        if pocket is None:
-            continue
-        here = Offer(
-            name=offer.name,
-            arch=offer.arch,
-            installed=offer.installed,
-            held=offer.held,
-            source=offer.source,
-            offered=offer.offered,
-            newer=offer.newer,
-            pocket=pocket,
-        )
-        before = found.get((offer.name, offer.arch))
-        found[offer.name, offer.arch] = here if before is None else _higher(before, here)
-    return tuple(found[key] for key in sorted(found))
-
-
-def _higher(one: Offer, other: Offer) -> Offer:
-    """A fix that is surely there beats a version that cannot be read, and that beats "nothing newer"."""
-    if None in (one.newer, other.newer):
-        unclear, clear = (one, other) if one.newer is None else (other, one)
-        return clear if clear.newer else unclear
-    return other if version_key(other.offered) > version_key(one.offered) else one
 
 
 def _pins(section: Section) -> tuple[Pin, ...]:

@@ -5,11 +5,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from checks.model import Clock, History, Outcome, Result, Sighting
-from checks.patch_currency import Limits, _watch, patch_currency
+from checks.patch_currency import _watch, patch_currency
+from checks.patches import Limits
 from checks.releases import SUPPORT
 from collectors.evidence import Reason
 from collectors.facts import Fact, Known, Unknown
-from collectors.probes.apt import AptFacts, Offer, OtherSource, Pin, Pocket, Unfinished
+from collectors.probes.apt import AptFacts, OtherSource, Pin, Pocket
+from collectors.probes.apt_join import Offer, Unfinished
 from collectors.probes.kernel import KernelFacts, KernelPackage
 from collectors.probes.platform import PlatformFacts
 from config.duration import Duration

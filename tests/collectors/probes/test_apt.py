@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from collectors.debian_version import is_newer
 from collectors.evidence import Part, Reason, Section, SectionState
 from collectors.facts import WithheldError
-from collectors.probes.apt import PROBE, AptFacts, Offer
+from collectors.probes.apt import PROBE, AptFacts
+from collectors.probes.apt_join import Offer
 from config.errors import ParseError
 from tests.collectors.probes.debian_root import POWERLESS, SHELLS, DebianRoot, stanza
 
