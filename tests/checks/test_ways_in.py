@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from checks.ways_in import Standing, View, closure, ways_in
+from checks.account_view import View
+from checks.closure import Standing, closure
+from checks.ways_in import ways_in
 from collectors.facts import Known, read_fact
 from collectors.registry import all_probes
 from tests.checks.account_facts import evidence_of

@@ -1,0 +1,80 @@
+"""What lets a leaver act on a host although the account is closed, gone or unseen: each is named here."""
+
+from checks.account_view import View
+from checks.closure import Standing, closure
+from checks.leavers import Leaver
+from checks.left_behind import homes_of
+from checks.scene import Scene
+from collectors.evidence import Reason
+from collectors.facts import Known, Unknown
+from collectors.probes.accounts import Account
+
+
+def footholds(scene: Scene, leaver: Leaver, account: Account | None) -> tuple[str, ...]:
+    """What lets a leaver act on the host even where the account itself is closed, gone or unseen."""
+    view = scene.view
+    found: list[str] = []
+    uids = {account.uid} if account else {uid for uid, owner in homes_of(view, leaver.name) if owner is None}
+    # Root's processes are not listed, and a shared uid is the twin's matter.
+    commands = sorted({command for uid in uids for command in view.commands_of(uid)})
+    if commands:
+        found.append(f"running processes ({', '.join(commands[:5])})")
+    found.extend(f"the same user id as {other}" for other in scene.twins.get(leaver.name, (leaver, ()))[1])
+    found.extend(f"public key under {holder}" for holder in _holders(view, leaver))
+    return tuple(found)
+
+
+def _holders(view: View, leaver: Leaver) -> tuple[str, ...]:
+    """Other accounts, not closed, that let in a key of the leaver's own files."""
+    own = {
+        key.fingerprint
+        for left in (False, True)
+        for name in leaver.own_names
+        for file in view.key_files(name, left_behind=left)
+        for key in file.keys
+        if key.fingerprint
+    }
+    found: list[str] = []
+    for account in view.all_accounts():
+        if account.name in leaver.own_names:
+            continue
+        held = {
+            key.fingerprint
+            for file in view.key_files(account.name)
+            for key in file.keys
+            if not key.ended(view.now)
+        }
+        if own & held and closure(view, account).standing is not Standing.CLOSED:
+            found.append(account.name)
+    return tuple(found)
+
+
+def blind_spots(view: View, names: frozenset[str]) -> tuple[tuple[Reason, str], ...]:
+    """What hides a closed person's other footholds: their processes, or their keys under other accounts."""
+    found = [
+        (fact.reason, fact.detail or label)
+        for fact, label in (
+            (view.names, "name services"),
+            (view.keys, "public keys"),
+            (view.residue, "processes"),
+        )
+        if isinstance(fact, Unknown)
+    ]
+    if isinstance(view.residue, Known):
+        if view.residue.value.processes is None:
+            found.append((Reason.DENIED, "processes of others"))
+        if view.residue.value.homes is None:
+            found.append((Reason.DENIED, "homes"))
+    if isinstance(view.keys, Known):
+        own = [file for file in view.keys.value.files if file.account in names]
+        others = [file for file in view.keys.value.files if file.account not in names]
+        hidden = [file for file in own if file.state in ("denied", "cut")]
+        # Without a key of theirs there is nothing to look for elsewhere.
+        if any(file.keys for file in own):
+            hidden += [file for file in others if file.state in ("denied", "cut")]
+        if hidden:
+            reason = Reason.DENIED if any(file.state == "denied" for file in hidden) else Reason.TRUNCATED
+            found.append((reason, "public keys"))
+        elif any(not key.fingerprint for file in own for key in file.keys):
+            found.append((Reason.NO_TOOL, "fingerprints of public keys"))
+    return tuple(found)
