@@ -82,7 +82,7 @@ def _entry(check: Check, module: ModuleType) -> Entry:
         raise LookupError(message)
     options: type[Options] = Options
     probes: list[Probe[Any]] = []
-    judges = [check.judge] + ([check.watch] if check.watch else [])
+    judges = [check.judge, *check.watches.values()]
     for judge in judges:
         for annotation in parameters(judge).values():
             wanted = fact_of(annotation)

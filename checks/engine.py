@@ -22,6 +22,7 @@ from checks.model import (
     Sighting,
     Subject,
     Target,
+    Watch,
     not_known,
 )
 from checks.text import say
@@ -99,11 +100,12 @@ def remember(case: Case, run: int, entries: Iterable[Entry]) -> History:
     # A history written by hand or before `looked` existed counts as looked at throughout.
     looked = {key.partition(":")[0]: earlier.as_of for key in seen if earlier.as_of} | earlier.looked
     looked = {safeguard: when for safeguard, when in looked.items() if now - when < FORGET_AFTER}
-    for entry in entries:
-        names = _watched(entry, case, facts)
+    for entry, safeguard, watch in (
+        (one, name, watch) for one in entries for name, watch in one.check.watches.items()
+    ):
+        names = _watched(watch, entry, case, facts)
         if names is None:
             continue
-        safeguard = entry.check.id
         for name in names:
             key = earlier.key(safeguard, name)
             first = earlier.since(safeguard, name) if key in seen else None
@@ -122,10 +124,9 @@ def remember(case: Case, run: int, entries: Iterable[Entry]) -> History:
     )
 
 
-def _watched(entry: Entry, case: Case, facts: "_Facts") -> frozenset[str] | None:
+def _watched(watch: Watch, entry: Entry, case: Case, facts: "_Facts") -> frozenset[str] | None:
     """Name the states that are there now; None when that cannot be told."""
-    watch = entry.check.watch
-    if watch is None or entry.check.kind is not case.target.kind:
+    if entry.check.kind is not case.target.kind:
         return None
     arguments, missing = _arguments(watch, entry, case, facts, {})
     if missing:

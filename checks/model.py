@@ -1,6 +1,6 @@
 """The words of judging: results, findings, settings, and the mark that makes a function a check."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Any, TypeVar
@@ -197,6 +197,14 @@ class Check(Struct, frozen=True, kw_only=True):
     watch: Watch | None
     """names the states whose age only history can tell"""
     version: int
+    apart: Mapping[str, Watch] = {}
+    """watchers with facts of their own: what one cannot tell leaves the others' states as they were"""
+
+    @property
+    def watches(self) -> dict[str, Watch]:
+        """Every watcher by the name that history is asked with: `ID`, or `ID/NAME` for one apart."""
+        named = {f"{self.id}/{name}": watch for name, watch in self.apart.items()}
+        return named if self.watch is None else {self.id: self.watch, **named}
 
 
 J = TypeVar("J", bound=Judge)
@@ -209,6 +217,7 @@ def check(
     severity: Severity,
     controls: tuple[str, ...],
     watch: Watch | None = None,
+    apart: Mapping[str, Watch] | None = None,
     version: int = 1,
 ) -> Callable[[J], J]:
     """Mark a function as the judge of a safeguard.
@@ -216,12 +225,20 @@ def check(
     Its parameters are filled by their annotation: a `Facts` type is what it needs (without it the
     engine answers unknown and does not call), `Fact[X]` may be Known or Unknown, an `Options` type
     gets the promise's numbers; `Clock`, `Target` and `History` are given as they are.
-    `watch` gets Facts by the same rule and yields the keys of states that are there now.
+    `watch` gets Facts by the same rule and yields the keys of states that are there now; watchers `apart`
+    each look by themselves.
     """
 
     def mark(judge: J) -> J:
         judge.__tenken_check__ = Check(  # type: ignore[attr-defined]
-            id=id, kind=kind, severity=severity, controls=controls, judge=judge, watch=watch, version=version
+            id=id,
+            kind=kind,
+            severity=severity,
+            controls=controls,
+            judge=judge,
+            watch=watch,
+            version=version,
+            apart=apart or {},
         )
         return judge
 

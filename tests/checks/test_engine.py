@@ -55,7 +55,7 @@ def read_list(section: Section) -> ListFacts:
 
 
 def read_other(section: Section) -> OtherFacts:
-    return OtherFacts(words=tuple(section.parts[0].text.split()))
+    return OtherFacts(words=read_list(section).words)
 
 
 LIST = Probe(name="list", facts=ListFacts, parse=read_list)
@@ -399,6 +399,28 @@ def test_a_watcher_that_raises_keeps_what_was_known():
     )
     assert history.since("safe", "a") == NOW
     assert history.last_seen("safe", "b") is None
+
+
+def test_what_one_watcher_cannot_tell_leaves_the_states_of_the_others_as_they_were():
+    """Each is asked by a name of its own, and the safeguard's other watchers go on."""
+
+    def others(facts: OtherFacts) -> Iterator[str]:
+        yield from facts.words
+
+    plain = entry(words_pass, LIST, OTHER, watch=words_there)
+    both = msgspec.structs.replace(plain, check=msgspec.structs.replace(plain.check, apart={"other": others}))
+    history = History(target="web-01")
+    for day, sections in enumerate(
+        (
+            (section("list", "a"), section("other", "x")),
+            (section("list", "a"), section("other", "hidden")),
+            (section("list", ""), section("other", "x")),
+        )
+    ):
+        history = remember(case(*sections, history=history, as_of=NOW + day * DAY), day + 1, [both])
+    assert history.since("safe/other", "x") == NOW
+    assert history.since("safe", "a") is None
+    assert history.last_seen("safe", "x") is None
 
 
 def test_what_was_not_seen_for_years_is_forgotten():
