@@ -7,7 +7,7 @@ from agent.fresh import fresh_boundary, fresh_salt
 from agent.reach import Reach
 from agent.sites import Site
 from collectors.evidence import Reason, TargetEvidence
-from collectors.known_hosts import pin
+from collectors.pinning import pin
 from collectors.registry import all_probes
 from collectors.script import Parameters
 from collectors.ssh import scan_host_key

@@ -32,7 +32,7 @@ class Reach:
             if path not in self._identities:
                 self._identities[path] = load_identity(path)
         if remote:
-            self._known_hosts = read_known_hosts(site.known_hosts)
+            self._known_hosts = read_known_hosts(site.known_hosts, *site.global_known_hosts)
             for warning in self._known_hosts.warnings:
                 structlog.get_logger().warning("pinned keys", problem=warning)
 

@@ -49,8 +49,13 @@ class Site(Struct, frozen=True, kw_only=True):
 
     @property
     def known_hosts(self) -> Path:
-        """The pinned host keys."""
+        """The pinned host keys that `hosts trust` writes."""
         return self.path(self.config.ssh.known_hosts)
+
+    @property
+    def global_known_hosts(self) -> tuple[Path, ...]:
+        """Further pinned host keys."""
+        return tuple(self.path(each) for each in self.config.ssh.global_known_hosts)
 
 
 def origin_of(site_id: str) -> str:

@@ -4,7 +4,7 @@ The file format is that of sshd(8), section SSH_KNOWN_HOSTS FILE FORMAT, and the
 those of the OpenSSH client with StrictHostKeyChecking=yes, but stricter in two places:
 a host that is pinned but shows a key of another type counts as changed, not as unknown;
 a key revoked for the bare name is revoked on every port of that host.
-`@cert-authority` lines are not supported: each is skipped with a warning.
+A certificate that no authority of the host vouches for counts as the plain key in it, as for ssh.
 """
 
 import base64
@@ -13,13 +13,15 @@ import hashlib
 import hmac
 import os
 import re
-import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 
 from msgspec import Struct
 
+from collectors.host_certificate import HostCertificate
+from collectors.wildcard import matches
 from config.errors import ConfigError
 
 DEFAULT_PORT = 22
@@ -27,7 +29,6 @@ KEY_TYPES = ("ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa
 """key types that can be pinned, preferred ones first"""
 MAX_FILE_BYTES = 64 << 20
 _HASHED = re.compile(r"\|1\|([A-Za-z0-9+/]{27}=)\|([A-Za-z0-9+/]{27}=)")
-_PLAIN_HOST = re.compile(r"[A-Za-z0-9._:%-]{1,255}")
 
 
 class PinState(StrEnum):
@@ -41,14 +42,26 @@ class PinState(StrEnum):
     REVOKED = "revoked"
 
 
+class Marker(StrEnum):
+    """What a line's key is good for."""
+
+    KEY = ""
+    """a host's own"""
+    AUTHORITY = "@cert-authority"
+    """signs host certificates"""
+    REVOKED = "@revoked"
+
+
 class Pin(Struct, frozen=True, kw_only=True):
     """One usable line."""
 
+    file: str
+    """the file's name without its folder, for evidence"""
     line: int
     """counted from 1"""
     hosts: str
     """the first word as it stands: patterns, or a hashed name"""
-    revoked: bool
+    marker: Marker
     key_type: str
     blob: bytes
 
@@ -57,6 +70,14 @@ class Pin(Struct, frozen=True, kw_only=True):
         """`SHA256:…`, as ssh-keygen -l prints it."""
         return fingerprint(self.blob)
 
+    @property
+    def where(self) -> str:
+        """`file:line`, and of an authority its fingerprint."""
+        place = f"{self.file}:{self.line}"
+        if self.marker is Marker.AUTHORITY:
+            return f"{place} ({self.marker.value} {self.fingerprint})"
+        return place
+
 
 class Judgement(Struct, frozen=True, kw_only=True):
     """What the pins say of one key of one host."""
@@ -64,6 +85,8 @@ class Judgement(Struct, frozen=True, kw_only=True):
     state: PinState
     pin: Pin | None = None
     """the line that decided: the match, the revocation, or the pin that differs"""
+    why: str = ""
+    """why a certificate that the host showed does not hold"""
 
 
 class OfferedKey(Struct, frozen=True, kw_only=True):
@@ -72,63 +95,92 @@ class OfferedKey(Struct, frozen=True, kw_only=True):
     key_type: str
     base64: str
     fingerprint: str
-
-
-class Conflict(Struct, frozen=True, kw_only=True):
-    """A pin that stands against what the host offers now."""
-
-    line: int
-    key_type: str
-    pinned: str
-    """fingerprint of the pin"""
-    offered: str
-    """fingerprint of the offered key of that type; empty when the host offers none"""
+    certificate: bytes = b""
+    """the whole certificate, when it showed the key in one"""
 
 
 class KnownHosts:
-    """The pins of one file; threads may share it."""
+    """The pins of some files; threads may share it."""
 
     def __init__(self, name: str, pins: Sequence[Pin], warnings: Sequence[str]) -> None:
         self.name = name
-        """the file's name without its folder, for evidence"""
+        """of the files, without their folders"""
         self.warnings = tuple(warnings)
         """lines that were skipped, as `file:line: why`"""
-        exact: dict[str, list[Pin]] = {}
-        self._patterns: list[Pin] = []
-        self._hashed: list[tuple[bytes, bytes, Pin]] = []
-        for pinned in pins:
+        self._pins = tuple(pins)
+        """in the order of the files and their lines"""
+        self._exact: dict[str, list[int]] = {}
+        self._patterns: list[int] = []
+        self._hashed: list[tuple[bytes, bytes, int]] = []
+        for place, pinned in enumerate(self._pins):
             hashed = _HASHED.fullmatch(pinned.hosts)
             if hashed:
-                self._hashed.append((base64.b64decode(hashed[1]), base64.b64decode(hashed[2]), pinned))
+                self._hashed.append((base64.b64decode(hashed[1]), base64.b64decode(hashed[2]), place))
             elif any(sign in pinned.hosts for sign in "*?!"):
-                self._patterns.append(pinned)
+                self._patterns.append(place)
             else:
                 for host in pinned.hosts.lower().split(","):
-                    exact.setdefault(host, []).append(pinned)
-        self._exact = exact
+                    self._exact.setdefault(host, []).append(place)
         self._found: dict[str, tuple[Pin, ...]] = {}
 
     def pinned_types(self, host: str, port: int) -> tuple[str, ...]:
         """Key types that this host is pinned with, preferred ones first."""
         pins = (*self._of(host_name(host, port)), *self._of(host_name(host, DEFAULT_PORT)))
-        types = {pin.key_type for pin in pins if not pin.revoked}
+        types = {pin.key_type for pin in pins if pin.marker is Marker.KEY}
         return tuple(kind for kind in KEY_TYPES if kind in types)
+
+    def has_authority(self, host: str, port: int) -> bool:
+        """Whether a certificate of this host could be believed."""
+        pins = (*self._of(host_name(host, port)), *self._of(host_name(host, DEFAULT_PORT)))
+        return any(pin.marker is Marker.AUTHORITY for pin in pins)
 
     def judge(self, host: str, port: int, key_type: str, blob: bytes) -> Judgement:
         """Say whether this key of this host is pinned; a revocation wins over every pin."""
-        named = self._of(host_name(host, port))
-        bare = named if port == DEFAULT_PORT else self._of(host_name(host, DEFAULT_PORT))
+        named, bare = self._lines(host, port)
         for pin in (*named, *bare):
-            if pin.revoked and pin.blob == blob:
+            if pin.marker is Marker.REVOKED and pin.blob == blob:
                 return Judgement(state=PinState.REVOKED, pin=pin)
         found = _match(named, key_type, blob)
         if found.state is PinState.KNOWN or named is bare:
             return found
-        if any(not pin.revoked and pin.key_type == key_type for pin in named):
+        if any(pin.marker is Marker.KEY and pin.key_type == key_type for pin in named):
             return found
         # As ssh does: a host on another port may stand there without its port, but only a match counts.
         without_port = _match(bare, key_type, blob)
         return without_port if without_port.state is PinState.KNOWN else found
+
+    def judge_certificate(
+        self, host: str, port: int, certificate: HostCertificate, now: datetime
+    ) -> Judgement:
+        """Say whether an authority of this host vouches for it, as check_host_key() of OpenSSH does.
+
+        Otherwise its plain key is judged, and `why` says what is wrong with the certificate.
+        """
+        named, bare = self._lines(host, port)
+        for pin in (*named, *bare):
+            if pin.marker is Marker.REVOKED and pin.blob in (certificate.blob, certificate.authority):
+                return Judgement(state=PinState.REVOKED, pin=pin)
+        signer = next(
+            (
+                pin
+                for pin in (*named, *bare)
+                if pin.marker is Marker.AUTHORITY and pin.blob == certificate.authority
+            ),
+            None,
+        )
+        if signer is None:
+            why = f"the certificate's authority {fingerprint(certificate.authority)} is not pinned"
+        else:
+            why = certificate.refusal(host.lower(), now)
+            if not why:
+                return Judgement(state=PinState.KNOWN, pin=signer)
+        plain = self.judge(host, port, certificate.key_type, certificate.blob)
+        return Judgement(state=plain.state, pin=plain.pin, why=why)
+
+    def _lines(self, host: str, port: int) -> tuple[tuple[Pin, ...], tuple[Pin, ...]]:
+        """Lines that name the host with its port, and without one; the same ones on port 22."""
+        named = self._of(host_name(host, port))
+        return named, named if port == DEFAULT_PORT else self._of(host_name(host, DEFAULT_PORT))
 
     def _of(self, name: str) -> tuple[Pin, ...]:
         """All lines that name this host, in their order; remembered, since each host asks several times."""
@@ -136,28 +188,42 @@ class KnownHosts:
             salted = name.encode("utf-8")
             found = [
                 *self._exact.get(name, ()),
-                *(pinned for pinned in self._patterns if _covers(pinned.hosts, name)),
+                *(place for place in self._patterns if _covers(self._pins[place].hosts, name)),
                 *(
-                    pinned
-                    for salt, digest, pinned in self._hashed
+                    place
+                    for salt, digest, place in self._hashed
                     if hmac.compare_digest(hmac.digest(salt, salted, "sha1"), digest)
                 ),
             ]
-            self._found[name] = tuple(sorted(found, key=lambda pinned: pinned.line))
+            self._found[name] = tuple(self._pins[place] for place in sorted(set(found)))
         return self._found[name]
 
 
-def read(path: Path) -> KnownHosts:
-    """Read a known_hosts file; a file that does not exist pins nobody.
+def read(*paths: Path) -> KnownHosts:
+    """Read known_hosts files; one that does not exist pins nobody.
 
-    Raises ConfigError when it cannot be read or others may write to it.
+    Raises ConfigError when one cannot be read or others may write to it.
     """
+    files = [_parse(_bytes_of(path), path.name) for path in paths]
+    return KnownHosts(
+        ", ".join(path.name for path in paths),
+        [pin for pins, _ in files for pin in pins],
+        [warning for _, warnings in files for warning in warnings],
+    )
+
+
+def parse(raw: bytes, name: str) -> KnownHosts:
+    """Read the lines of a known_hosts file; damaged ones become warnings that name them."""
+    return KnownHosts(name, *_parse(raw, name))
+
+
+def _bytes_of(path: Path) -> bytes:
     try:
         with path.open("rb") as stream:
             mode = os.fstat(stream.fileno()).st_mode
             raw = stream.read(MAX_FILE_BYTES + 1)
     except FileNotFoundError:
-        return KnownHosts(path.name, (), ())
+        return b""
     except OSError as err:
         message = f"{path.name}: the pinned host keys cannot be read: {err.strerror}"
         raise ConfigError(message, hint="Make the file readable to the user who inspects.") from err
@@ -167,11 +233,10 @@ def read(path: Path) -> KnownHosts:
     if len(raw) > MAX_FILE_BYTES:
         message = f"{path.name}: more than {MAX_FILE_BYTES >> 20} MiB of pinned host keys"
         raise ConfigError(message, hint="Remove the lines of hosts that are not inspected.")
-    return parse(raw, path.name)
+    return raw
 
 
-def parse(raw: bytes, name: str) -> KnownHosts:
-    """Read the lines of a known_hosts file; damaged ones become warnings that name them."""
+def _parse(raw: bytes, name: str) -> tuple[list[Pin], list[str]]:
     pins: list[Pin] = []
     warnings: list[str] = []
     for number, line in enumerate(raw.split(b"\n"), 1):
@@ -179,10 +244,10 @@ def parse(raw: bytes, name: str) -> KnownHosts:
         if not text or text.startswith("#"):
             continue
         try:
-            pins.append(_pin(text, number))
+            pins.append(_pin(text, name, number))
         except ValueError as defect:
             warnings.append(f"{name}:{number}: {defect}")
-    return KnownHosts(name, pins, warnings)
+    return pins, warnings
 
 
 def host_name(host: str, port: int) -> str:
@@ -195,88 +260,11 @@ def fingerprint(blob: bytes) -> str:
     return "SHA256:" + base64.b64encode(hashlib.sha256(blob).digest()).decode("ascii").rstrip("=")
 
 
-def pin(path: Path, host: str, port: int, keys: Iterable[OfferedKey]) -> tuple[Conflict, ...]:
-    """Append the keys that are not pinned yet, all or nothing, in a file only its owner can read.
-
-    Returns the pins that speak against the offered keys; then nothing was written.
-    Raises ConfigError when the file cannot be read or written, or the host has no plain name.
-    """
-    if _PLAIN_HOST.fullmatch(host) is None:
-        message = f"host {host!r} cannot be pinned: no plain name or address"
-        raise ConfigError(message, hint="Use a DNS name or an IP address without wildcards.")
-    offered = {key.key_type: key for key in keys}
-    known = read(path)
-    conflicts, missing = _compare(known, host, port, offered)
-    if conflicts or not missing:
-        return conflicts
-    lines = "".join(f"{host_name(host, port)} {key.key_type} {key.base64}\n" for key in missing)
-    _append(path, lines.encode("ascii"))
-    return ()
-
-
-def _compare(
-    known: KnownHosts, host: str, port: int, offered: dict[str, OfferedKey]
-) -> tuple[tuple[Conflict, ...], tuple[OfferedKey, ...]]:
-    conflicts: list[Conflict] = []
-    missing: list[OfferedKey] = []
-    verdicts = {
-        key_type: known.judge(host, port, key_type, base64.b64decode(key.base64, validate=True))
-        for key_type, key in offered.items()
-    }
-    # A host that still holds one pinned key may have got a further one;
-    # a host that holds none of them is another host.
-    same_host = any(verdict.state is PinState.KNOWN for verdict in verdicts.values())
-    for key_type, verdict in verdicts.items():
-        against = verdict.pin
-        if verdict.state is PinState.KNOWN:
-            continue
-        if against is not None and (
-            verdict.state is PinState.REVOKED or against.key_type == key_type or not same_host
-        ):
-            conflicts.append(
-                Conflict(
-                    line=against.line,
-                    key_type=against.key_type,
-                    pinned=against.fingerprint,
-                    offered=offered[against.key_type].fingerprint if against.key_type in offered else "",
-                )
-            )
-        else:
-            missing.append(offered[key_type])
-    return tuple(dict.fromkeys(conflicts)), tuple(missing)
-
-
-def _append(path: Path, lines: bytes) -> None:
-    target = path.resolve()
-    try:
-        before = target.read_bytes() if target.exists() else b""
-        if before and not before.endswith(b"\n"):
-            before += b"\n"
-        target.parent.mkdir(parents=True, exist_ok=True)
-        # mkstemp makes the file with mode 0600.
-        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-        try:
-            with os.fdopen(handle, "wb") as stream:
-                stream.write(before + lines)
-                stream.flush()
-                os.fsync(stream.fileno())
-            Path(name).replace(target)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
-    except OSError as err:
-        message = f"{path.name}: the host key cannot be pinned: {err.strerror}"
-        raise ConfigError(message, hint="Make the file's folder writable to the user who pins.") from err
-
-
-def _pin(text: str, number: int) -> Pin:
+def _pin(text: str, name: str, number: int) -> Pin:
     """Read one line; raises ValueError with the defect."""
     words = re.split(r"[ \t]+", text)
     marker = words.pop(0) if words[0].startswith("@") else ""
-    if marker == "@cert-authority":
-        message = "@cert-authority is not supported yet: hosts it stands for stay unknown"
-        raise ValueError(message)
-    if marker not in ("", "@revoked"):
+    if marker not in tuple(Marker):
         message = "unknown marker"
         raise ValueError(message)
     if len(words) < 3:  # noqa: PLR2004 (hosts, type, key)
@@ -297,7 +285,7 @@ def _pin(text: str, number: int) -> Pin:
     if not _is_key(key_type.encode("ascii"), blob):
         message = f"the key is no whole {key_type} key"
         raise ValueError(message)
-    return Pin(line=number, hosts=hosts, revoked=marker == "@revoked", key_type=key_type, blob=blob)
+    return Pin(file=name, line=number, hosts=hosts, marker=Marker(marker), key_type=key_type, blob=blob)
 
 
 _FIELDS = {b"ssh-ed25519": 2, b"ssh-rsa": 3}
@@ -318,7 +306,7 @@ def _is_key(key_type: bytes, blob: bytes) -> bool:
 def _match(pins: Sequence[Pin], key_type: str, blob: bytes) -> Judgement:
     against: Pin | None = None
     for pinned in pins:
-        if pinned.revoked:
+        if pinned.marker is not Marker.KEY:
             continue
         if pinned.key_type == key_type and hmac.compare_digest(pinned.blob, blob):
             return Judgement(state=PinState.KNOWN, pin=pinned)
@@ -332,27 +320,8 @@ def _covers(hosts: str, name: str) -> bool:
     covered = False
     for pattern in hosts.lower().split(","):
         if pattern.startswith("!"):
-            if wildcard(pattern[1:], name):
+            if matches(pattern[1:], name):
                 return False
-        elif wildcard(pattern, name):
+        elif matches(pattern, name):
             covered = True
     return covered
-
-
-def wildcard(pattern: str, text: str) -> bool:
-    """Match `*` and `?` of ssh_config(5) in time linear in both lengths' product, whatever the pattern."""
-    at = of = 0
-    star, resume = -1, 0
-    while at < len(text):
-        if of < len(pattern) and pattern[of] == "*":
-            star, resume = of, at
-            of += 1
-        elif of < len(pattern) and pattern[of] in ("?", text[at]):
-            at += 1
-            of += 1
-        elif star >= 0:
-            resume += 1
-            at, of = resume, star + 1
-        else:
-            return False
-    return all(sign == "*" for sign in pattern[of:])

@@ -18,7 +18,8 @@ from paramiko.packet import Packetizer
 from paramiko.ssh_exception import PartialAuthentication
 
 from collectors.evidence import HostKey, Reason, printable
-from collectors.known_hosts import KEY_TYPES, KnownHosts, OfferedKey, PinState, fingerprint
+from collectors.host_certificate import SUFFIX, read_certificate
+from collectors.known_hosts import KEY_TYPES, Judgement, KnownHosts, OfferedKey, PinState, fingerprint
 from collectors.transport import STDERR_DRAINED, STDERR_KEPT, Answer, HostError
 from collectors.wire import Wire, WireEnd, connect
 from config.errors import ConfigError
@@ -131,9 +132,13 @@ class SshTransport:
         if self._stopped.is_set():
             wire.end(WireEnd.STOPPED)
         # As ssh does: ask for the pinned types first, so that a host with several keys shows the pinned one.
-        session = _handshake(wire, self._known_hosts.pinned_types(self._address, self._port))
+        session = _handshake(
+            wire,
+            self._known_hosts.pinned_types(self._address, self._port),
+            certificates=self._known_hosts.has_authority(self._address, self._port),
+        )
         try:
-            host_key = self._checked(session)
+            host_key = self._checked(session, now())
             self._log_in(session, wire, host_key)
             wire.allow((cap_bytes + STDERR_DRAINED) * 9 // 8 + len(script) + _OVERHEAD)
             talk = _Talk(session, wire, cap_bytes, host_key)
@@ -147,25 +152,38 @@ class SshTransport:
         if self._wire is not None:
             self._wire.end(WireEnd.STOPPED)
 
-    def _checked(self, session: Any) -> HostKey:
+    def _checked(self, session: Any, now: datetime) -> HostKey:
         offered = _offered(session)
-        blob = base64.b64decode(offered.base64)
-        verdict = self._known_hosts.judge(self._address, self._port, offered.key_type, blob)
+        verdict = self._judged(offered, now)
         shown = f"{offered.key_type} {offered.fingerprint}"
-        where = f"{self._known_hosts.name}:{verdict.pin.line}" if verdict.pin else self._known_hosts.name
+        why = f" ({verdict.why})" if verdict.why else ""
         match verdict.state:
-            case PinState.KNOWN:
-                return HostKey(type=offered.key_type, fingerprint=offered.fingerprint, trusted_by=where)
-            case PinState.UNKNOWN:
-                raise HostError(
-                    Reason.HOST_KEY_UNKNOWN, f"the host shows {shown}, and no key of it is pinned"
+            case PinState.KNOWN if verdict.pin:
+                return HostKey(
+                    type=offered.key_type, fingerprint=offered.fingerprint, trusted_by=verdict.pin.where
                 )
-            case PinState.CHANGED:
-                pinned = f"{verdict.pin.key_type} {verdict.pin.fingerprint}" if verdict.pin else "another"
-                detail = f"the host shows {shown}, but {where} pins {pinned}"
+            case PinState.CHANGED if verdict.pin:
+                detail = (
+                    f"the host shows {shown}{why}, but {verdict.pin.where} pins "
+                    f"{verdict.pin.key_type} {verdict.pin.fingerprint}"
+                )
                 raise HostError(Reason.HOST_KEY_CHANGED, detail)
-            case PinState.REVOKED:
-                raise HostError(Reason.HOST_KEY_REVOKED, f"the host shows {shown}, revoked by {where}")
+            case PinState.REVOKED if verdict.pin:
+                detail = f"the host shows {shown}, revoked by {verdict.pin.where}"
+                raise HostError(Reason.HOST_KEY_REVOKED, detail)
+            case _:
+                detail = f"the host shows {shown}{why}, and no key of it is pinned"
+                raise HostError(Reason.HOST_KEY_UNKNOWN, detail)
+
+    def _judged(self, offered: OfferedKey, now: datetime) -> Judgement:
+        if not offered.certificate:
+            blob = base64.b64decode(offered.base64)
+            return self._known_hosts.judge(self._address, self._port, offered.key_type, blob)
+        try:
+            certificate = read_certificate(offered.certificate)
+        except ValueError as err:
+            raise HostError(Reason.PROTOCOL, str(err)) from err
+        return self._known_hosts.judge_certificate(self._address, self._port, certificate, now)
 
     def _log_in(self, session: Any, wire: Wire, host_key: HostKey) -> None:
         done = threading.Event()
@@ -218,7 +236,9 @@ def scan_host_key(host: Host, timeout_s: float) -> tuple[OfferedKey, ...]:
     return tuple(found)
 
 
-def _handshake(wire: Wire, preferred: Sequence[str], *, others: bool = True) -> Any:
+def _handshake(
+    wire: Wire, preferred: Sequence[str], *, others: bool = True, certificates: bool = False
+) -> Any:
     """Exchange keys; the server has then proved to hold its host key, whosever that is.
 
     Raises HostError with NO_BANNER, PROTOCOL, DEADLINE or INTERRUPTED.
@@ -227,7 +247,8 @@ def _handshake(wire: Wire, preferred: Sequence[str], *, others: bool = True) -> 
     session = paramiko.Transport(wire, packetizer_class=_Packets, disabled_algorithms=_WEAK)
     options = session.get_security_options()
     options.ciphers = _CIPHERS
-    options.key_types = tuple(name for kind in kinds for name in (_RSA if kind == "ssh-rsa" else (kind,)))
+    names = tuple(name for kind in kinds for name in (_RSA if kind == "ssh-rsa" else (kind,)))
+    options.key_types = (*(name + SUFFIX for name in names if certificates), *names)
     done = threading.Event()
     session.start_client(event=done)
     if not done.wait(wire.left_s()):
@@ -242,7 +263,8 @@ def _handshake(wire: Wire, preferred: Sequence[str], *, others: bool = True) -> 
 
 def _offered(session: Any) -> OfferedKey:
     try:
-        blob = session.get_remote_server_key().asbytes()
+        key = session.get_remote_server_key()
+        blob = key.asbytes()
     except _FAILURES as err:
         raise HostError(Reason.PROTOCOL, "the connection ended after the key exchange") from err
     size = int.from_bytes(blob[:4], "big")
@@ -250,6 +272,7 @@ def _offered(session: Any) -> OfferedKey:
         key_type=printable(blob[4 : 4 + size], limit=64),
         base64=base64.b64encode(blob).decode("ascii"),
         fingerprint=fingerprint(blob),
+        certificate=key.public_blob.key_blob if key.public_blob else b"",
     )
 
 

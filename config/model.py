@@ -126,6 +126,8 @@ class Ssh(Strict, frozen=True, kw_only=True):
     identity: str = ""
     known_hosts: str = "known_hosts"
     """pinned host keys, relative to the configuration's folder"""
+    global_known_hosts: tuple[str, ...] = ()
+    """further files of pinned keys and authorities, such as /etc/ssh/ssh_known_hosts: read, never written"""
     connect_timeout: Duration = Duration("10s")
     host_timeout: Duration = Duration("2m")
     """the whole of one host: connect, log in, probe, answer"""

@@ -3,6 +3,7 @@
 import logging
 import os
 import socket
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -94,6 +95,26 @@ class TestAnswer:
         assert answer.host_key is not None
         assert answer.host_key.type == "ssh-ed25519"
         assert answer.host_key.trusted_by == "known_hosts:1"
+
+    def test_a_certificate_of_a_pinned_authority_lets_us_in_and_names_it(self, tmp_path: Path) -> None:
+        authority = make_key(tmp_path / "ca")
+        key = make_key(tmp_path / "host")
+        sign = ["ssh-keygen", "-q", "-s", str(authority), "-I", "lab", "-h", "-n", HOST, f"{key}.pub"]
+        subprocess.run(sign, check=True)
+        server = Sshd(tmp_path / "s", (), (f"HostKey {key}", f"HostCertificate {key}-cert.pub"))
+        try:
+            ask = Asker(server)
+            answer = ask(pins=f"@cert-authority * {public(authority)}\n")
+            other = ask.fails(pins=f"@cert-authority * {public(server.user_key)}\n")
+        finally:
+            server.stop()
+        said = subprocess.run(
+            ["ssh-keygen", "-lf", str(authority)], capture_output=True, text=True, check=True
+        )
+        assert answer.host_key is not None
+        assert answer.host_key.trusted_by == f"known_hosts:1 (@cert-authority {said.stdout.split()[1]})"
+        assert other.reason is Reason.HOST_KEY_UNKNOWN
+        assert said.stdout.split()[1] in other.detail
 
     def test_a_script_larger_than_any_window_arrives_whole(self, ask: Asker) -> None:
         """It does not fit OpenSSH's window of 2 MiB, and the host prints while it reads."""
