@@ -68,6 +68,13 @@ def read_stamp(text: str, zone: timedelta) -> datetime | Yearless | None:
     return None
 
 
+def read_moment(text: str) -> datetime | None:
+    """Read seconds since 1970; None for what no calendar of ours holds or no clock of a log shows."""
+    if not re.fullmatch(r"[0-9]{1,12}", text) or int(text) > 4_102_444_800:  # noqa: PLR2004 (the year 2100)
+        return None
+    return datetime.fromtimestamp(int(text), tz=UTC)
+
+
 def latest(stamp: Yearless, bound: datetime, zone: timedelta) -> datetime | None:
     """Return the last time up to a day after `bound` at which a clock in `zone` showed `stamp`.
 

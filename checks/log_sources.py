@@ -1,0 +1,171 @@
+"""Where records of a log are kept, how far back each place reaches, and what is configured to go."""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from enum import StrEnum
+from itertools import pairwise
+
+from msgspec import Struct
+
+from checks.model import Clock
+from checks.text import Text, say
+from collectors.evidence import Reason
+from collectors.probes.log_files import LogFile
+from collectors.probes.logrotate_config import Rotation
+from collectors.probes.logs import LogsFacts
+
+DAY = timedelta(days=1)
+_COMPRESSED = (".gz", ".Z", ".xz", ".zst", ".bz2")
+_LOOKED_INTO = 16_384
+"""bytes of each file in which lines about log-ins were looked for"""
+
+
+class Outlook(StrEnum):
+    """What the configuration predicts."""
+
+    ENOUGH = "enough"
+    SHORT = "short"
+    BY_SIZE = "by size"
+    STOPS = "stops"
+    """nothing is deleted, but nothing is written either once it is full"""
+    UNKNOWN = "not known"
+
+
+class Source(Struct, frozen=True, kw_only=True):
+    """One place in which records of a log are kept."""
+
+    name: str
+    oldest: datetime | None
+    newest: datetime | None
+    """last write; None where silence is no defect"""
+    hidden: Reason | None
+    """why there may be older records that were not read"""
+    outlook: Outlook
+    configured: str
+    step: timedelta
+    """what one rotation takes away at once"""
+    rotated: bool
+    silence: tuple[datetime, datetime] | None = None
+    """the longest silence inside, if it is questioned"""
+    irrelevant: bool = False
+    """it was read as a whole, and no line is about a log-in"""
+
+
+class LogCase(Struct, frozen=True, kw_only=True):
+    """What all logs of a host are judged by."""
+
+    keep: timedelta
+    gap: timedelta
+    clock: Clock
+    born: datetime | None
+    booted_s: int | None
+
+    @property
+    def expected(self) -> Text:
+        """What every log is measured by."""
+        return say("records of {days} days, or since installation", days=self.keep // DAY)
+
+    def age(self, moment: datetime) -> timedelta:
+        """How long before this run it was."""
+        return self.clock.as_of - moment
+
+    def day(self, moment: datetime) -> str:
+        """The calendar day of the organisation."""
+        return moment.astimezone(self.clock.tz).date().isoformat()
+
+
+def series_of(logs: LogsFacts, family: str) -> Iterable[tuple[LogFile, ...]]:
+    """Group a family's files by the log that is written, the newest file first."""
+    names = dict.fromkeys(file.series for file in logs.files if file.family == family)
+    for name in names:
+        yield tuple(file for file in logs.files if (file.family, file.series) == (family, name))
+
+
+def file_source(files: tuple[LogFile, ...], logs: LogsFacts, case: LogCase, *, alive: bool = False) -> Source:
+    """Sum up one series, newest file first; `alive` where silence is a defect."""
+    name = files[0].series
+    # A clock that was ahead when the line was written says nothing of its age.
+    dated = [(place, file) for place, file in enumerate(files) if file.first and case.age(file.first) > -DAY]
+    place = max((place for place, _ in dated), default=-1)
+    later = [file.undated or (Reason.UNDETERMINED if file.first else None) for file in files[place + 1 :]]
+    written = [file.modified for file in files if file.size and file.modified]
+    rotated = any(file.rotated for file in files)
+    outlook, configured, step = _predict(name, logs, case, rotated=rotated)
+    whole = all(file.size <= _LOOKED_INTO and not file.path.endswith(_COMPRESSED) for file in files)
+    return Source(
+        name=name,
+        oldest=min((file.first for _, file in dated if file.first), default=None),
+        newest=max(written, default=None) if alive else None,
+        hidden=next((reason for reason in later if reason), None),
+        outlook=outlook,
+        configured=configured,
+        step=step,
+        rotated=rotated,
+        silence=_silence(files, case) if alive else None,
+        irrelevant=files[0].family == "auth" and whole and not any(file.first_auth for file in files),
+    )
+
+
+def _silence(files: tuple[LogFile, ...], case: LogCase) -> tuple[datetime, datetime] | None:
+    """Find the longest time between one file's last change and the next one's first record."""
+    held = [file for file in files if file.first or file.undated or file.size]
+    spans = [
+        (older.modified, newer.first)
+        for newer, older in pairwise(held)
+        if newer.first and older.modified and newer.first - older.modified > case.gap
+    ]
+    recent = [span for span in spans if case.age(span[1]) < case.keep]
+    return max(recent, key=lambda span: span[1] - span[0], default=None)
+
+
+def _predict(name: str, logs: LogsFacts, case: LogCase, *, rotated: bool) -> tuple[Outlook, str, timedelta]:
+    """Return what the configuration will keep, in words, and the time one rotation takes away."""
+    if name.endswith("/audit/audit.log") and logs.audit.action:
+        known = {"keep_logs": Outlook.ENOUGH, "rotate": Outlook.BY_SIZE}
+        return known.get(logs.audit.action, Outlook.STOPS), logs.audit.action, timedelta()
+    rotation = next((rotation for rotation in logs.rotations if rotation.log == name), None)
+    if rotation is None:
+        if logs.rotation_hidden or rotated or name.endswith("/audit/audit.log"):
+            return Outlook.UNKNOWN, "not known", timedelta()
+        return Outlook.ENOUGH, "not rotated", timedelta()
+    step = max(rotation.every_days, 1) * DAY
+    most = rotation.most_days
+    if most is not None and most * DAY < case.keep:
+        return Outlook.SHORT, _words(rotation), step
+    if rotation.by_size:
+        return Outlook.BY_SIZE, _words(rotation), step
+    return (Outlook.UNKNOWN if logs.rotation_hidden else Outlook.ENOUGH), _words(rotation), step
+
+
+def _words(rotation: Rotation) -> str:
+    count = "all" if rotation.rotate is None else str(rotation.rotate)
+    period = "by size" if rotation.by_size else f"of {rotation.every_days or '<1'} d"
+    age = "" if rotation.max_age_days is None else f", {rotation.max_age_days} d at most"
+    return f"{count} files {period}{age}"
+
+
+def journal_source(logs: LogsFacts, case: LogCase) -> Iterable[Source]:
+    """Sum up the persistent journal; a volatile one keeps nothing."""
+    journal = logs.journal
+    if not journal.persistent:
+        return
+    limit = journal.max_retention_s
+    short = limit is not None and timedelta(seconds=limit) < case.keep
+    plausible = journal.first_auth is not None and case.age(journal.first_auth) > -DAY
+    yield Source(
+        name="journal",
+        oldest=journal.first_auth if plausible else None,
+        newest=journal.last,
+        hidden=journal.hidden,
+        outlook=Outlook.SHORT if short else Outlook.BY_SIZE,
+        configured="by size" if limit is None else f"{limit // 86_400} d at most",
+        step=timedelta(),
+        rotated=True,
+    )
+
+
+def sent_away(logs: LogsFacts, daemons: set[str]) -> Reason | None:
+    """Return why records may exist that this host does not hold."""
+    if any(forward.daemon in daemons and forward.may_carry_auth for forward in logs.forwards):
+        return Reason.OUTSIDE_HOST
+    return Reason.DENIED if logs.forwards_hidden and "rsyslog" in daemons else None
