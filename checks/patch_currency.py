@@ -5,7 +5,8 @@
 The installed packages against apt's own lists of the security pockets, as they lie on the host: nothing is
 fetched. How fresh those lists are is read from the archive's signed date, because the files' times only
 repeat what the server said. How long a fix waits is known from the auditor's own earlier runs. Also whether
-the release still gets fixes at all, and whether the newest installed kernel is the one that runs.
+the release still gets fixes at all, whether the newest installed kernel is the one that runs, and whether
+programs still run code whose files an upgrade has replaced.
 
 ## Why it matters
 
@@ -15,8 +16,9 @@ stale, or that has no source of security fixes, is the most common way to look c
 ## What to do
 
 Install the named packages (`apt-get update && apt-get upgrade`), release holds and pins that keep fixes
-away, restart into the newest kernel, and move off releases that no longer get fixes. A source that fails
-needs `apt-get update` to succeed; a missing security pocket belongs into the sources of apt.
+away, restart the named programs, restart into the newest kernel, and move off releases that no longer get
+fixes. A source that fails needs `apt-get update` to succeed; a missing security pocket belongs into the
+sources of apt.
 """
 
 from collections.abc import Iterable, Iterator
@@ -25,12 +27,13 @@ from checks.model import Clock, History, Outcome, Result, Severity, Subject, che
 from checks.patches import ID, WHOLE, Limits, no_fix_waits
 from checks.patches_apt import judge_apt, watch_apt
 from checks.releases import SUPPORT
-from checks.restart import judge_restart
+from checks.restart import MAPPED, judge_mapped, judge_restart, watch_mapped
 from checks.text import say
 from collectors.evidence import Reason, TargetKind
 from collectors.facts import Fact, Known, Unknown
 from collectors.probes.apt import AptFacts
 from collectors.probes.kernel import KernelFacts
+from collectors.probes.mapped import MappedFacts
 from collectors.probes.platform import PlatformFacts
 
 
@@ -39,12 +42,20 @@ def _watch(apt: AptFacts, clock: Clock) -> Iterable[str]:
     return watch_apt(apt, clock)
 
 
-@check(ID, kind=TargetKind.HOST, severity=Severity.HIGH, controls=("iso27001:2022/A.8.8",), watch=_watch)
+@check(
+    ID,
+    kind=TargetKind.HOST,
+    severity=Severity.HIGH,
+    controls=("iso27001:2022/A.8.8",),
+    watch=_watch,
+    apart={MAPPED: watch_mapped},
+)
 def patch_currency(
     *,
     platform: PlatformFacts,
     apt: Fact[AptFacts],
     kernel: Fact[KernelFacts],
+    mapped: Fact[MappedFacts],
     options: Limits,
     clock: Clock,
     history: History,
@@ -64,6 +75,7 @@ def patch_currency(
         case Known(value=facts):
             yield from judge_apt(platform, facts, options, clock, history)
     yield from judge_restart(kernel, options, clock)
+    yield from judge_mapped(mapped, options, clock, history)
 
 
 def _release(platform: PlatformFacts, apt: Fact[AptFacts], clock: Clock) -> Outcome:

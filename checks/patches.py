@@ -24,7 +24,7 @@ class Limits(Options, frozen=True, kw_only=True):
         Duration("7d")
     )
     restart_within: Annotated[
-        Duration, Meta(description="a newer kernel may be installed this long without running")
+        Duration, Meta(description="a newer kernel or program may be installed this long without running")
     ] = Duration("14d")
 
 

@@ -1,18 +1,23 @@
-"""Judge whether what is installed also runs: the newest kernel, and what packages ask a restart for."""
+"""Judge whether what is installed also runs: kernel, programs, libraries; and who asks for a restart."""
 
-from collections.abc import Iterator
-from datetime import datetime
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
 
-from checks.model import Clock, Outcome, Result, Subject, not_known
-from checks.patches import Limits, some
+from checks.model import Clock, History, Outcome, Result, Subject, not_known
+from checks.patches import ID, Limits, some
 from checks.text import Value, say
 from collectors.debian_version import is_newer, version_key
 from collectors.evidence import Reason
 from collectors.facts import Fact, Known, Unknown
 from collectors.probes.kernel import KernelFacts
+from collectors.probes.mapped import MappedFacts, Replaced
 
 _RUNNING = Subject(kind="kernel", name="running")
 _RESTART = Subject(kind="restart", name="asked by packages")
+_REPLACED = Subject(kind="restart", name="replaced files")
+MAPPED = "mapped"
+"""the watcher's name: processes' maps may be hidden while everything else can be seen"""
+_NAMED = 12
 
 
 def judge_restart(kernel: Fact[KernelFacts], options: Limits, clock: Clock) -> Iterator[Outcome]:
@@ -120,3 +125,79 @@ def _restart(kernel: KernelFacts, asked: datetime, options: Limits, clock: Clock
         ),
         actual=say("asked by: {packages}", packages=some(kernel.restart_packages) or "not said"),
     )
+
+
+# --- replaced files ---
+
+
+def watch_mapped(mapped: MappedFacts) -> Iterable[str]:
+    """Remember who runs which replaced file: a map does not tell when the file was replaced."""
+    for program in mapped.replaced:
+        yield from _keys(program)
+
+
+def judge_mapped(
+    mapped: Fact[MappedFacts], options: Limits, clock: Clock, history: History
+) -> Iterator[Outcome]:
+    """Warn of programs that run replaced code, and fail once own history shows it for too long."""
+    expected = say(
+        "no program runs code for more than {limit} after its file was replaced",
+        limit=str(options.restart_within),
+    )
+    match mapped:
+        case Unknown():
+            yield not_known(
+                _REPLACED, mapped.reason, expected, detail=mapped.detail, evidence=(mapped.evidence,)
+            )
+            return
+        case Known(value=facts):
+            pass
+    known = {
+        program: max(_waits(program, clock, history), default=timedelta(0)) for program in facts.replaced
+    }
+    late = [program for program, waited in known.items() if waited > options.restart_within.timedelta]
+    programs = some((_named(program) for program in late or facts.replaced), most=_NAMED)
+    if not late and (facts.unread or not facts.seen):
+        detail = f"{facts.unread} processes may not be looked at"
+        yield not_known(
+            _REPLACED,
+            Reason.DENIED if facts.unread else Reason.NO_OBSERVATION,
+            expected,
+            detail=f"{detail}; of the others, replaced code runs in {programs}" if programs else detail,
+        )
+        return
+    yield Outcome(
+        subject=_REPLACED,
+        result=Result.FAIL if late else Result.WARN if facts.replaced else Result.PASS,
+        summary=say(
+            "programs have run replaced code for {days} days",
+            days=max(known[program] for program in late).days,
+        )
+        if late
+        else say("programs run code whose files have been replaced")
+        if facts.replaced
+        else say("no program runs code whose file has been replaced"),
+        expected=expected,
+        actual=say("to be restarted: {programs}", programs=programs)
+        if programs
+        else say("{count} processes were looked at", count=facts.seen),
+    )
+
+
+def _keys(program: Replaced) -> tuple[str, ...]:
+    """Name the states to be remembered; the next upgrade of a library changes the end of its name."""
+    stems = {name.partition(".so")[0] for name in program.files}
+    return tuple(f"{program.name}:{stem}" for stem in sorted(stems))
+
+
+def _waits(program: Replaced, clock: Clock, history: History) -> Iterator[timedelta]:
+    """Say for each file how long the program has surely run it: one that was restarted since is younger."""
+    for key in _keys(program):
+        first = history.since(f"{ID}/{MAPPED}", key)
+        if first is not None:
+            yield clock.as_of - max(first, program.started)
+
+
+def _named(program: Replaced) -> str:
+    number = f"{program.processes} processes: " if program.processes > 1 else ""
+    return f"{program.name} ({number}{some(program.files, most=3) or 'file not named'})"

@@ -49,6 +49,7 @@ UNPRIVILEGED = {
     ("retired-accounts", "account tanaka", "fail"),
     ("access-log-retention", "log auth", "unknown"),
     ("access-log-retention", "log btmp", "unknown"),
+    ("patch-currency", "restart replaced files", "unknown"),
     ("password-rotation", "target", "unknown"),
 }
 

@@ -13,6 +13,7 @@ from collectors.facts import Fact, Known, Unknown
 from collectors.probes.apt import AptFacts, OtherSource, Pin, Pocket
 from collectors.probes.apt_join import Offer, Unfinished
 from collectors.probes.kernel import KernelFacts, KernelPackage
+from collectors.probes.mapped import MappedFacts
 from collectors.probes.platform import PlatformFacts
 from config.duration import Duration
 
@@ -109,6 +110,7 @@ def image(release: str, version: str, ago: float | None) -> KernelPackage:
     return KernelPackage(name=f"linux-image-{release}", release=release, version=version, installed_at=when)
 
 
+NOTHING_REPLACED = MappedFacts(replaced=(), seen=90, unread=0, contained=0)
 META = KernelPackage(name="linux-image-amd64", release="", version="6.1.66-1", installed_at=None)
 
 
@@ -128,6 +130,7 @@ def judge(
         platform=platform or system(),
         apt=fact(apt or packages()),
         kernel=fact(running or kernel()),
+        mapped=Known(value=NOTHING_REPLACED, evidence="h#mapped"),
         options=options or Limits(),
         clock=clock,
         history=history or History(),
