@@ -241,9 +241,9 @@ class _Round(Struct, kw_only=True):
             if target.excluded:
                 self.tally.take(self._not_read(target, Status.EXCLUDED, Reason.EXCLUDED, target.excluded))
         probes = host_probes(self.tally.judged)
-        parameters = Parameters(names=names_to_watch(roster))
+        names = names_to_watch(roster)
         fan_out(
-            [self._job(host, probes, parameters) for host in self.hosts],
+            [self._job(host, probes, names) for host in self.hosts],
             workers=self.request.jobs or config.ssh.jobs,
             on_done=self.tally.take,
             interrupted=self.interrupted,
@@ -257,7 +257,7 @@ class _Round(Struct, kw_only=True):
                     mail_evidence(self.site, journal, run, self.plan_sha256, self.tally.plan.as_of)
                 )
 
-    def _job(self, host: Host, probes: tuple[Probe[Any], ...], parameters: Parameters) -> Job:
+    def _job(self, host: Host, probes: tuple[Probe[Any], ...], names: tuple[str, ...]) -> Job:
         transport = self.reach.transport(host)
         salt = fresh_salt()
         ask = partial(
@@ -265,7 +265,7 @@ class _Round(Struct, kw_only=True):
             host,
             transport,
             probes,
-            parameters,
+            Parameters(names=names, logs=tuple(log.path for log in self.tally.targets[host.name].logs)),
             run=self.tally.plan.run,
             plan=self.plan_sha256,
             salt=salt,

@@ -16,7 +16,7 @@ from collectors.facts import Probe
 from collectors.script import digest
 from config.check_settings import settings_of
 from config.codec import dec_hook, enc_hook
-from config.inventory import accounts_of
+from config.inventory import accounts_of, logs_of
 from config.model import Config, Host, Promise
 from reports.documents import (
     RULES_API,
@@ -72,6 +72,7 @@ def targets_of(config: Config, selected: Iterable[Host]) -> tuple[Target, ...]:
             privilege=host.privilege.value,
             audit_user=host.user if host.transport.value == "ssh" else "",
             accounts=accounts_of(host.name, config.account),
+            logs=logs_of(host.name, config.log),
             excluded=host.excluded or ("" if host.name in chosen else LEFT_OUT),
         )
         for host in config.host

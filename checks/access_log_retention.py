@@ -24,7 +24,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Annotated
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, structs
 
 from checks.log_care import SINCE_BIRTH, integrity, rotation_runs
 from checks.log_sources import (
@@ -37,13 +37,14 @@ from checks.log_sources import (
     sent_away,
     series_of,
 )
-from checks.model import Clock, Options, Outcome, Result, Severity, Subject, check, not_known
+from checks.model import Clock, Options, Outcome, Result, Severity, Subject, Target, check, not_known
 from checks.text import Text, say
 from collectors.evidence import Reason, TargetKind
 from collectors.facts import Fact, Known
 from collectors.probes.logs import LogsFacts
 from collectors.probes.platform import PlatformFacts
 from config.duration import Duration
+from config.model import AccessLog
 
 
 class Retention(Options, frozen=True, kw_only=True):
@@ -73,7 +74,7 @@ class _Judged(Struct, frozen=True, kw_only=True):
     ),
 )  # fmt: skip
 def access_log_retention(
-    logs: LogsFacts, platform: Fact[PlatformFacts], options: Retention, clock: Clock
+    logs: LogsFacts, platform: Fact[PlatformFacts], target: Target, options: Retention, clock: Clock
 ) -> Iterator[Outcome]:
     """Judge the oldest record of each log; configuration decides only what observation cannot yet tell."""
     known = platform.value if isinstance(platform, Known) else None
@@ -87,7 +88,7 @@ def access_log_retention(
     yield _authentications(logs, case)
     yield from (_records(name, logs, case) for name in ("wtmp", "btmp"))
     yield _audit(logs, case)
-    yield from (_declared(glob, logs, case) for glob in logs.declared)
+    yield from (_declared(log, logs, case) for log in target.logs)
     for family in dict.fromkeys(file.family for file in logs.files):
         yield from integrity(family, logs)
     yield from rotation_runs(logs, case)
@@ -176,12 +177,17 @@ def _audit(logs: LogsFacts, case: LogCase) -> Outcome:
     return _outcome("audit", max(judged, key=lambda one: one.result.rank), sources, case)
 
 
-def _declared(glob: str, logs: LogsFacts, case: LogCase) -> Outcome:
+def _declared(log: AccessLog, logs: LogsFacts, case: LogCase) -> Outcome:
     """Judge a declared glob by the worst of the logs it matches."""
-    sources = [file_source(series, logs, case) for series in series_of(logs, glob)]
+    subject = Subject(kind="log", name=log.path)
+    if log.keep is not None:
+        case = structs.replace(case, keep=log.keep.timedelta)
+    if log.path not in logs.declared:
+        return not_known(subject, Reason.NOT_COLLECTED, case.expected)
+    sources = [file_source(series, logs, case) for series in series_of(logs, log.path)]
     if not sources:
         return Outcome(
-            subject=Subject(kind="log", name=glob),
+            subject=subject,
             result=Result.FAIL,
             summary=say("no such log"),
             expected=case.expected,
@@ -189,7 +195,7 @@ def _declared(glob: str, logs: LogsFacts, case: LogCase) -> Outcome:
         )
     elsewhere = sent_away(logs, {"rsyslog", "syslog-ng"})
     judged = [_judge(source, case, elsewhere=elsewhere, sparse=True) for source in sources]
-    return _outcome(glob, min(judged, key=lambda one: one.result.rank), sources, case)
+    return _outcome(log.path, min(judged, key=lambda one: one.result.rank), sources, case)
 
 
 # --- the judgement ---------------------------------------------------------------------------------------

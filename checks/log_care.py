@@ -7,7 +7,7 @@ from checks.log_sources import DAY, LogCase
 from checks.model import Outcome, Result, Subject, not_known
 from checks.text import say
 from collectors.evidence import Reason
-from collectors.probes.log_files import LogFile
+from collectors.probes.log_files import FAMILIES, LogFile
 from collectors.probes.logs import LogsFacts
 
 SINCE_BIRTH = timedelta(days=3)
@@ -24,7 +24,7 @@ _WRITERS = frozenset({"root", "syslog", "adm", "utmp", "systemd-journal"})
 def integrity(family: str, logs: LogsFacts) -> Iterator[Outcome]:
     """Fail for a log that people may read or change who have no part in keeping it."""
     files = [file for file in logs.files if file.family == family and file.owner]
-    open_ones = [(file, fault) for file in files if (fault := _fault(file, declared=family in logs.declared))]
+    open_ones = [(file, fault) for file in files if (fault := _fault(file, declared=family not in FAMILIES))]
     if not open_ones:
         return
     file, fault = open_ones[0]

@@ -11,13 +11,14 @@ from msgspec import Struct
 
 from collectors.facts import Probe
 from config.errors import ConfigError
+from config.model import LOG_PATH, MOST_LOG_LETTERS
 
 ARGV = ("/bin/sh", "-s")
 """how the script is run: on standard input, so that it shows in no process list"""
 ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C", "TZ": "UTC0"}
 PROTOCOL = 1
 _SAFE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._@-]{0,63}")
-_SAFE_GLOB = re.compile(r"/[A-Za-z0-9._@/*?-]{1,255}")
+_SAFE_GLOB = re.compile(LOG_PATH)
 MAX_NAMES = 5_000
 
 
@@ -66,9 +67,11 @@ def check(parameters: Parameters) -> None:
             message = f"log-in name {name!r} cannot be asked for"
             raise ConfigError(message, hint="Use letters, digits, dot, underscore, @ and dash.")
     for glob in parameters.logs:
-        if _SAFE_GLOB.fullmatch(glob) is None or ".." in glob:
+        if _SAFE_GLOB.fullmatch(glob) is None or len(glob) > MOST_LOG_LETTERS:
             message = f"log path {glob!r} cannot be asked for"
-            raise ConfigError(message, hint="Use an absolute path without blanks and '..'.")
+            raise ConfigError(
+                message, hint="Use an absolute path without blanks and '..', no wildcard in its first folder."
+            )
 
 
 def digest(probes: Sequence[Probe[Any]]) -> str:

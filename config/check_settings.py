@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from msgspec import Struct
 
 from config.documents import Document
-from config.model import Promise
+from config.model import MOST_LOGS, Promise
 from config.problems import Path, did_you_mean, nearest, quote
 from config.shape import Report, compare, convert_problems, keys_of, type_of
 
@@ -58,6 +58,7 @@ def check(document: Document, options: Options, needs: Needs) -> None:
     _check_site(document)
     _check_targets(document)
     _check_accounts(document)
+    _check_logs(document)
     _check_promises(document, options, needs)
 
 
@@ -157,20 +158,53 @@ def _check_forced(document: Document, path: Path, row: dict[str, Any]) -> None:
 
 
 def _check_accounts(document: Document) -> None:
-    names = [row["name"] for _, row in _rows(document, "host") if isinstance(row.get("name"), str)]
     for path, row in _rows(document, "account"):
         for key in ("owner", "reason"):
             value = row.get(key)
             if isinstance(value, str) and not value.strip():
                 document.problem((*path, key), "may not be empty", "name the office and the purpose")
-        patterns = row.get("hosts")
-        for place, pattern in enumerate(patterns if isinstance(patterns, list) else ()):
-            if isinstance(pattern, str) and not any(fnmatchcase(name, pattern) for name in names):
+        _matching(document, path, row)
+
+
+def _check_logs(document: Document) -> None:
+    seen: dict[tuple[str, str], Path] = {}
+    asked: dict[str, int] = {}
+    for path, row in _rows(document, "log"):
+        for name in _matching(document, path, row):
+            log = str(row.get("path"))
+            if (name, log) in seen:
+                file, line = document.place(seen[name, log])
+                document.problem(
+                    (*path, "path"),
+                    f"{quote(log)} is declared twice for {name}: the first is at {file}:{line}",
+                    "keep one",
+                )
+                break
+            seen[name, log] = (*path, "path")
+            asked[name] = asked.get(name, 0) + 1
+            if asked[name] == MOST_LOGS + 1:
+                message = f"more than {MOST_LOGS} logs are declared for {name}"
+                document.problem((*path, "path"), message, "name them by a wildcard")
+
+
+def _matching(document: Document, path: Path, row: dict[str, Any]) -> list[str]:
+    """Return the hosts that a block's patterns name, and say which pattern names none."""
+    names = [row["name"] for _, row in _rows(document, "host") if isinstance(row.get("name"), str)]
+    if "hosts" not in row:
+        return names
+    found: set[str] = set()
+    patterns = row["hosts"]
+    for place, pattern in enumerate(patterns if isinstance(patterns, list) else ()):
+        if isinstance(pattern, str):
+            matched = {name for name in names if fnmatchcase(name, pattern)}
+            found |= matched
+            if not matched:
                 document.problem(
                     (*path, "hosts", place),
                     f"{quote(pattern)} matches no [[host]]",
                     did_you_mean(pattern, names),
                 )
+    return [name for name in names if name in found]
 
 
 def _check_promises(document: Document, options: Options, needs: Needs) -> None:

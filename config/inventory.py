@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from fnmatch import fnmatchcase
 
 from config.errors import ConfigError
-from config.model import Host, ServiceAccount
+from config.model import AccessLog, Host, ServiceAccount
 from config.problems import did_you_mean, quote
 
 GROUP = "@"
@@ -46,9 +46,16 @@ def select(hosts: Iterable[Host], limit: str | None) -> tuple[Host, ...]:
 
 def accounts_of(host: str, accounts: Iterable[ServiceAccount]) -> tuple[ServiceAccount, ...]:
     """Return the service accounts that are declared for a host."""
-    return tuple(
-        account for account in accounts if any(fnmatchcase(host, pattern) for pattern in account.hosts)
-    )
+    return tuple(account for account in accounts if _means(account.hosts, host))
+
+
+def logs_of(host: str, logs: Iterable[AccessLog]) -> tuple[AccessLog, ...]:
+    """Return the application logs that are declared for a host."""
+    return tuple(log for log in logs if _means(log.hosts, host))
+
+
+def _means(patterns: Iterable[str], host: str) -> bool:
+    return any(fnmatchcase(host, pattern) for pattern in patterns)
 
 
 def _matches(host: Host, pattern: str) -> bool:

@@ -16,11 +16,20 @@ LOGIN_NAME = r"^[A-Za-z0-9_][A-Za-z0-9._@$-]{0,255}$"
 SLUG = r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$"
 TIME_OF_DAY = r"^([01][0-9]|2[0-3]):[0-5][0-9]$"
 SHA256 = r"^[0-9a-f]{64}$"
+LOG_PATH = (
+    r"^(?!/(?:proc|sys|dev)(?:/|$))(?!.*(?:\.\.|/\./))"
+    r"/[A-Za-z0-9._@-]+(?:/[A-Za-z0-9._@*?-]+)*(?![\s\S])"
+)
+"""what is put to a host's shell as a glob, perhaps as root: its own probe refuses the same"""
+MOST_LOG_LETTERS = 256
+MOST_LOGS = 64
+"""log paths that one host is asked about"""
 SPELLINGS = {
     TARGET_ID: "a name such as web-01: lower-case letters, digits, dot, dash, underscore",
     LOGIN_NAME: "a log-in name",
     SLUG: "a short name such as access-logs: lower-case letters, digits and single dashes",
     TIME_OF_DAY: "a time of day such as 02:00",
+    LOG_PATH: "an absolute path such as /srv/app/access.log* of letters, digits, . _ @ - and below it * ?",
     SHA256: "64 hexadecimal digits",
 }
 """what an operator reads instead of a regular expression"""
@@ -31,6 +40,15 @@ TargetId = Annotated[
         pattern=TARGET_ID,
         description="name of a target: a file name in the bundle",
         examples=["web-01"],
+    ),
+]
+LogPath = Annotated[
+    str,
+    Meta(
+        pattern=LOG_PATH,
+        max_length=MOST_LOG_LETTERS,
+        description="glob of a log and its rotated files",
+        examples=["/var/log/nginx/access.log*"],
     ),
 ]
 LoginName = Annotated[str, Meta(pattern=LOGIN_NAME)]
@@ -147,6 +165,16 @@ class ServiceAccount(Strict, frozen=True, kw_only=True):
     """shell-style patterns of host names"""
 
 
+class AccessLog(Strict, frozen=True, kw_only=True):
+    """`[[log]]`: an application's log that is promised to be kept, beside those that every host has."""
+
+    path: LogPath
+    hosts: tuple[str, ...] = ("*",)
+    """shell-style patterns of host names"""
+    keep: Duration | None = None
+    """how far back it reaches; what the promise says for all access logs when not given"""
+
+
 class RosterColumns(Strict, frozen=True, kw_only=True):
     """Header names of the roster; common Japanese and English ones are known without it."""
 
@@ -212,6 +240,7 @@ class Config(Strict, frozen=True, kw_only=True):
     promise: tuple[Promise, ...] = ()
     host: tuple[Host, ...] = ()
     account: tuple[ServiceAccount, ...] = ()
+    log: tuple[AccessLog, ...] = ()
     mail: tuple[MailJournal, ...] = ()
     roster: Roster | None = None
     ssh: Ssh = Ssh()

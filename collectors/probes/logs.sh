@@ -61,8 +61,10 @@ lg_files() {
     lg_name=$lg_glob
     # So that a glob without a match is heard of.
     lg_line '-' absent '' '' '' '' '' "$lg_glob"
+    # Who names a log means its rotated files too.
+    case $lg_glob in *[*?]*) set -- ;; *) set -- "$lg_glob"[.-]* ;; esac
     # shellcheck disable=SC2086
-    lg_family "$lg_glob" $lg_glob
+    lg_family "$lg_glob" $lg_glob "$@"
   done
 }
 

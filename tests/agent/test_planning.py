@@ -11,6 +11,7 @@ from collectors.evidence import TargetKind
 from collectors.script import digest
 from config.duration import Duration
 from config.model import (
+    AccessLog,
     Config,
     Host,
     MailJournal,
@@ -52,6 +53,10 @@ CONFIG = Config(
     account=(
         ServiceAccount(name="backup", owner="IT", reason="backups", hosts=("web-*",)),
         ServiceAccount(name="all", owner="IT", reason="everywhere"),
+    ),
+    log=(
+        AccessLog(path="/var/log/nginx/access.log*", hosts=("web-*",), keep=Duration("180d")),
+        AccessLog(path="/srv/app/audit.log"),
     ),
     mail=(MailJournal(name="sent", kind=MailKind.MBOX, path="sent.mbox", own_domains=("example.com",)),),
     roster=Roster(path="roster.csv"),
@@ -126,6 +131,17 @@ def test_a_target_knows_its_audit_account_and_its_service_accounts():
     assert here.audit_user == ""
     assert [account.name for account in web.accounts] == ["backup", "all"]
     assert [account.name for account in here.accounts] == ["all"]
+
+
+def test_a_target_knows_its_application_logs():
+    """They stand in plan.json, so that a bundle can be judged again by what was declared."""
+    targets = {target.target: target for target in targets_of(CONFIG, CONFIG.host)}
+    assert [log.path for log in targets["web-01"].logs] == [
+        "/var/log/nginx/access.log*",
+        "/srv/app/audit.log",
+    ]
+    assert [log.path for log in targets["here"].logs] == ["/srv/app/audit.log"]
+    assert targets["sent"].logs == ()
 
 
 def test_a_host_that_is_excluded_stays_so_even_when_it_is_selected():

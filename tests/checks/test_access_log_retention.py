@@ -9,13 +9,14 @@ import pytest
 
 from checks.access_log_retention import Retention, access_log_retention
 from checks.catalogue import catalogue
-from checks.model import Clock, Outcome, Result
-from collectors.evidence import Reason
+from checks.model import Clock, Outcome, Result, Target
+from collectors.evidence import Reason, TargetKind
 from collectors.facts import Known, Unknown
 from collectors.probes.logrotate_config import Rotation
 from collectors.probes.logs import Audit, Forward, Journal, LogFile, LogsFacts, RotationRun
 from collectors.probes.platform import PlatformFacts
 from config.duration import Duration
+from config.model import AccessLog
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 FAIL, UNKNOWN, WARN, PASS, NA = Result
@@ -92,7 +93,12 @@ def facts(*files: LogFile, **more: Any) -> LogsFacts:
 
 
 def judge(
-    logs: LogsFacts, *, host_days: float | None = 730, keep: str = "365d", booted_s: int = 900_000
+    logs: LogsFacts,
+    *,
+    host_days: float | None = 730,
+    keep: str = "365d",
+    booted_s: int = 900_000,
+    declared: tuple[AccessLog, ...] = (),
 ) -> tuple[Outcome, ...]:
     platform = PlatformFacts(
         id="debian",
@@ -108,7 +114,12 @@ def judge(
     )
     clock = Clock(as_of=NOW, zone="Asia/Tokyo")
     options = Retention(keep=Duration(keep))
-    return tuple(access_log_retention(logs, Known(value=platform, evidence="x#platform"), options, clock))
+    known = Known(value=platform, evidence="x#platform")
+    return tuple(access_log_retention(logs, known, host(*declared), options, clock))
+
+
+def host(*declared: AccessLog) -> Target:
+    return Target(target="web-01", kind=TargetKind.HOST, logs=declared)
 
 
 def of(outcomes: Iterable[Outcome], name: str) -> Outcome:
@@ -337,7 +348,8 @@ def test_without_the_platform_no_host_is_young() -> None:
     missing = Unknown(reason=Reason.PROBE_CUT, evidence="x#platform")
     logs = facts(*weekly(3), rotations=(rotation("auth.log", 52),))
     clock = Clock(as_of=NOW, zone="UTC")
-    assert of(access_log_retention(logs, missing, Retention(), clock), "auth").reason is Reason.UNDETERMINED
+    auth = of(access_log_retention(logs, missing, host(), Retention(), clock), "auth")
+    assert auth.reason is Reason.UNDETERMINED
 
 
 # --- silence ---------------------------------------------------------------------------------------------
@@ -424,19 +436,47 @@ def test_an_audit_log_kept_by_size_is_no_promise_on_a_young_host() -> None:
     assert of(judge(kept, host_days=2), "audit").result is PASS
 
 
+GLOB = "/srv/app/*.log*"
+
+
+def declared_log(name: str, first: float, last: float, **more: Any) -> LogFile:
+    series = f"/srv/app/{name.removesuffix('.1')}"
+    made = file(name, first, last, family=GLOB, series=series, **more)
+    return msgspec.structs.replace(made, path=f"/srv/app/{name}")
+
+
+def judge_declared(*files: LogFile, log: AccessLog | None = None, **more: Any) -> Outcome:
+    outcomes = judge(facts(*files, **({"declared": (GLOB,)} | more)), declared=(log or AccessLog(path=GLOB),))
+    return next(one for one in outcomes if one.subject.name == GLOB)
+
+
 def test_a_declared_log_that_is_not_there_fails() -> None:
-    assert of(judge(facts(declared=("/srv/app/access.log*",))), "/srv/app/access.log*").result is FAIL
+    assert judge_declared().result is FAIL
+
+
+def test_a_declared_log_of_which_the_answer_says_nothing_is_unknown() -> None:
+    """The answer is the host's: what it leaves out must not vanish from the report."""
+    outcome = judge_declared(declared=())
+    assert (outcome.result, outcome.reason) == (UNKNOWN, Reason.NOT_COLLECTED)
+
+
+def test_a_log_that_is_declared_for_other_hosts_is_not_judged() -> None:
+    assert GLOB not in results(judge(facts(declared=(GLOB,))))
 
 
 def test_a_declared_glob_is_as_good_as_its_worst_log() -> None:
-    glob = "/srv/app/*.log*"
-    good = file("a.log", 400, 1, family=glob, series="/srv/app/a.log")
-    bad = (
-        file("b.log", 5, 1, family=glob, series="/srv/app/b.log"),
-        file("b.log.1", 20, 5, family=glob, series="/srv/app/b.log"),
-    )
-    assert of(judge(facts(good, declared=(glob,))), glob).result is PASS
-    assert of(judge(facts(good, *bad, declared=(glob,))), glob).result is FAIL
+    good = declared_log("a.log", 400, 1)
+    bad = (declared_log("b.log", 5, 1), declared_log("b.log.1", 20, 5))
+    assert judge_declared(good).result is PASS
+    assert judge_declared(good, *bad).result is FAIL
+
+
+@pytest.mark.parametrize(("keep", "expected"), [(None, FAIL), ("90d", PASS), ("95d", FAIL), ("400d", FAIL)])
+def test_a_declared_log_may_have_a_span_of_its_own(keep: str | None, expected: Result) -> None:
+    log = AccessLog(path=GLOB, keep=Duration(keep) if keep else None)
+    outcome = judge_declared(declared_log("a.log", 30, 0), declared_log("a.log.1", 90, 30), log=log)
+    assert outcome.result is expected
+    assert outcome.expected.english().startswith(f"records of {keep or '365d'}"[:-1])
 
 
 # --- integrity -------------------------------------------------------------------------------------------

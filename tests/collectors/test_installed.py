@@ -5,13 +5,15 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from collectors import installed
 from collectors.evidence import Reason, Status
 from collectors.registry import all_probes
 from collectors.script import Parameters
 from config.errors import ConfigError
-from config.model import Privilege
+from config.model import LOG_PATH, MOST_LOG_LETTERS, Privilege
 from tests.collectors.test_visit import Played, answer, asked
 
 BOUNDARY = "0123456789abcdef" * 2
@@ -99,6 +101,14 @@ def test_a_bad_word_ends_it_before_anything_is_read(copy: Path, old: bytes, new:
     assert (done.returncode, done.stdout) == (2, b"")
     assert done.stderr.startswith(f"tenken-probe copy={installed.mark()}: ".encode())
     assert done.stderr.count(b"\n") == 1
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.from_regex(LOG_PATH, fullmatch=True))
+def test_every_log_path_that_may_be_declared_is_taken(copy: Path, glob: str) -> None:
+    if len(glob) <= MOST_LOG_LETTERS:
+        told = GOOD.replace(b"/etc/shadow", glob.encode()).replace(b"platform logs", b"platform")
+        assert run(copy, told).returncode == 0
 
 
 def test_arguments_and_variables_of_the_caller_change_nothing(copy: Path, tmp_path: Path) -> None:

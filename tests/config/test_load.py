@@ -50,6 +50,10 @@ HOST = '[[host]]\nname = "web-01"\n'
 PROMISE = '[[promise]]\nid = "{id}"\ntext = "x"\nsource = {{ document = "p.txt" }}\nproves = ["{proves}"]\n'
 ROTATION = PROMISE.format(id="rotation", proves="password-rotation")
 SOUND = SITE + HOST + ROTATION
+BAD_LOG_PATHS = (
+    "", "var/log/x", "/", "//x", "/a/", "/var/log/../../etc/shadow", "/..", "/./x", "/a b", "/é", "/[a]",
+    "/*/shadow", "/?tc/shadow", "/proc/kmsg", "/sys", "/dev/zero", "/a;id", "/$(id)",
+)  # fmt: skip
 
 
 def write(folder: Path, text: str, **more: str) -> Path:
@@ -248,6 +252,31 @@ def test_a_decision_stands_beside_its_numbers_and_nowhere_else(tmp_path: Path) -
         (
             SOUND + '[[account]]\nname = "backup"\nowner = ""\nreason = "backup"\n',
             "13: account[0].owner: may not be empty; name the office and the purpose",
+        ),
+        *(
+            (
+                SOUND + f'[[log]]\npath = "{path}"\n',
+                "12: log[0].path: expected an absolute path such as /srv/app/access.log*",
+            )
+            for path in BAD_LOG_PATHS
+        ),
+        (
+            SOUND + '[[log]]\npath = "/srv/x.log\\n"\n',
+            "12: log[0].path: expected an absolute path",
+        ),
+        (SOUND + f'[[log]]\npath = "/{"x" * 256}"\n', "12: log[0].path: expected text of length <= 256"),
+        (
+            SOUND + '[[log]]\npath = "/x.log"\nhosts = ["wbe-01"]\n',
+            '13: log[0].hosts[0]: "wbe-01" matches no [[host]]; did you mean "web-01"?',
+        ),
+        (
+            SOUND + '[[log]]\npath = "/x.log"\n[[log]]\npath = "/x.log"\nhosts = ["web-*"]\n',
+            '14: log[1].path: "/x.log" is declared twice for web-01: the first is at tenken.toml:12',
+        ),
+        (SOUND + '[[log]]\npath = "/x.log"\nkeep = "long"\n', "13: log[0].keep: "),
+        (
+            SOUND + "".join(f'[[log]]\npath = "/{n}.log"\n' for n in range(65)),
+            "140: log[64].path: more than 64 logs are declared for web-01; name them by a wildcard",
         ),
         (
             SOUND.replace('["password-rotation"]', '"password-rotation"'),

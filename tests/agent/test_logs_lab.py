@@ -1,0 +1,83 @@
+"""Declared logs and logs that lose records, over real hosts, real logrotate and real runs."""
+
+from pathlib import Path
+
+import pytest
+
+from checks.model import Finding
+from tests.agent.labsite import LabSite
+from tests.lab.plugin import OwnHostFactory
+
+pytestmark = pytest.mark.lab
+
+# nginx-rotated WEEKS: as many rotations by logrotate itself, each a week older than the next.
+NGINX = """
+cat > /usr/local/sbin/nginx-rotated <<'END'
+#!/bin/sh
+set -eu
+mkdir -p /var/log/nginx
+cd /var/log/nginx
+{
+    printf '/var/log/nginx/access.log {\n weekly\n rotate 60\n compress\n delaycompress\n'
+    printf ' create 0640 www-data adm\n}\n'
+} > /etc/logrotate.d/nginx
+now=$(date +%s)
+week=$1
+while [ "$week" -ge 0 ]; do
+    if [ -e access.log ]; then logrotate -s /root/nginx.state -f /etc/logrotate.d/nginx; fi
+    at=$((now - week * 604800 - 60))
+    stamp=$(date -u -d "@$at" '+%d/%b/%Y:%H:%M:%S +0000')
+    echo "192.0.2.7 - - [$stamp] \"GET /members/SECRET-NAME HTTP/1.1\" 200 612" > access.log
+    touch -d "@$at" access.log
+    week=$((week - 1))
+done
+chmod 640 access.log*
+chown www-data:adm access.log*
+END
+chmod 755 /usr/local/sbin/nginx-rotated
+"""
+LOGS = """
+[[log]]
+path = "/var/log/nginx/access.log"
+keep = "100d"
+
+[[log]]
+path = "/etc/shadow"
+
+[[log]]
+path = "/srv/nobody/*.log"
+"""
+
+
+def judged(site: LabSite, name: str) -> Finding:
+    (one,) = [
+        each
+        for each in site.findings
+        if each.safeguard == "access-log-retention"
+        and each.subject.name == name
+        and each.subject.kind == "log"
+    ]
+    return one
+
+
+@pytest.mark.parametrize(("weeks", "result", "days"), [(15, "pass", 105), (13, "fail", 91)])
+def test_a_declared_log_is_judged_by_what_logrotate_left_of_it(
+    own_host: OwnHostFactory, tmp_path: Path, weeks: int, result: str, days: int
+) -> None:
+    host = own_host("clean", setup=f"{NGINX}\nnginx-rotated {weeks}\n")
+    assert host.sh("ls /var/log/nginx | wc -l").stdout.strip() == str(weeks + 1)
+    site = LabSite(tmp_path / "site", [host])
+    site.write_hosts([host], more=LOGS)
+    done = site.tenken("run", "-q")
+    assert done.returncode == 3, done.stderr
+    access = judged(site, "/var/log/nginx/access.log")
+    assert access.result == result, access
+    assert f"({days} d)" in access.actual.english()
+    assert judged(site, "/srv/nobody/*.log").result == "fail"
+    # A path to another file yields no content, and so no span (criterion 12).
+    secret = judged(site, "/etc/shadow")
+    assert (secret.result, secret.reason) == ("unknown", "unparsable")
+    stored = (site.run_folder / "evidence/clean.json").read_bytes()
+    assert b"SECRET-NAME" not in stored
+    assert b"suzuki:$" not in stored
+    assert site.verify().returncode == 0
