@@ -135,7 +135,7 @@ def inspect(
     selected = tuple(host for host in select(config.host, request.limit or None) if not host.excluded)
     reach = Reach(site, selected)
     key = SealKey.load(site.key, origin=origin_of(config.site.id))
-    with Store.open(site.state) as store:
+    with Store.open(site.state) as store, reach:
         as_of = now()
         store.recover(key)
         owed = promised(site, as_of)
@@ -279,6 +279,7 @@ class _Round(Struct, kw_only=True):
             plan=self.plan_sha256,
             salt=salt,
             ask=ask,
+            prepare=transport.prepare,
             stop=transport.close,
         )
 

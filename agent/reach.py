@@ -1,11 +1,12 @@
 """The way to each host of a site, as declared."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import structlog
 
 from agent.sites import Site
+from collectors.dialer import Dialer
 from collectors.known_hosts import KnownHosts
 from collectors.known_hosts import read as read_known_hosts
 from collectors.local import LocalTransport
@@ -26,6 +27,7 @@ class Reach:
         self._timeout_s = site.config.ssh.connect_timeout.seconds
         self._identities: dict[Path, Any] = {}
         self._known_hosts: KnownHosts | None = None
+        self._dialer: Dialer | None = None
         remote = [host for host in hosts if host.transport is TransportKind.SSH]
         for host in remote:
             path = self._identity(host)
@@ -35,6 +37,16 @@ class Reach:
             self._known_hosts = read_known_hosts(site.known_hosts, *site.global_known_hosts)
             for warning in self._known_hosts.warnings:
                 structlog.get_logger().warning("pinned keys", problem=warning)
+
+    def __enter__(self) -> Self:
+        """Let all transports made from now on share one dialer; without it each connects by itself."""
+        self._dialer = Dialer()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Leave no connection behind that is only coming about."""
+        if self._dialer is not None:
+            self._dialer.close()
 
     def transport(self, host: Host) -> Transport:
         """Return a fresh transport, good for one question."""
@@ -50,6 +62,7 @@ class Reach:
             identity=self._identities[self._identity(host)],
             known_hosts=self._known_hosts,
             connect_timeout_s=self._timeout_s,
+            dialer=self._dialer,
         )
 
     def _identity(self, host: Host) -> Path:

@@ -11,6 +11,8 @@ BYTES_PER_VISIT = 24 << 20
 """what a host under way may hold at most: its answer, its error stream and their copies"""
 DESCRIPTORS_PER_VISIT = 4
 """a socket, or the three pipes of a local shell and its wake-up call"""
+MOST_CONNECTING = 1_000
+"""connections that may come about at once; more would only crowd the tables of routers and firewalls"""
 DESCRIPTORS_KEPT = 64
 """for files, logs and libraries"""
 
@@ -81,6 +83,14 @@ def most_workers(wanted: int, machine: AuditorFacts, *, in_use: int = 0) -> int:
     # Half of what is free: the rest of the machine has its own plans.
     by_memory = machine.available_bytes // 2 // BYTES_PER_VISIT
     return max(1, min(wanted, by_descriptors, by_memory))
+
+
+def most_connecting(machine: AuditorFacts, *, in_use: int, workers: int) -> int:
+    """Return how many hosts may be connected to at once beside those under way; a socket each."""
+    if machine.descriptor_limit <= 0:
+        return MOST_CONNECTING
+    free = machine.descriptor_limit - DESCRIPTORS_KEPT - in_use - workers * DESCRIPTORS_PER_VISIT
+    return max(1, min(free, MOST_CONNECTING))
 
 
 def open_descriptors() -> int:

@@ -32,6 +32,10 @@ class LocalTransport:
         for end in (self._wake_read, self._wake_write):
             os.close(end)
 
+    def prepare(self, done: Callable[[], None]) -> None:
+        """See `Transport.prepare`: there is nothing to wait for."""
+        done()
+
     def ask(
         self, script: bytes, *, command: str, cap_bytes: int, deadline: float, now: Callable[[], datetime]
     ) -> Answer:

@@ -5,6 +5,7 @@ Public interfaces of paramiko only. It keeps no time itself here: the Wire under
 
 import base64
 import logging
+import math
 import stat
 import threading
 import time
@@ -17,11 +18,12 @@ import paramiko
 from paramiko.packet import Packetizer
 from paramiko.ssh_exception import PartialAuthentication
 
+from collectors.dialer import Dialer, connect, no_banner
 from collectors.evidence import HostKey, Reason, printable
 from collectors.host_certificate import SUFFIX, read_certificate
 from collectors.known_hosts import KEY_TYPES, Judgement, KnownHosts, OfferedKey, PinState, fingerprint
 from collectors.transport import STDERR_DRAINED, STDERR_KEPT, Answer, HostError
-from collectors.wire import Wire, WireEnd, connect
+from collectors.wire import Wire, WireEnd
 from config.errors import ConfigError
 from config.model import Host
 
@@ -111,6 +113,7 @@ class SshTransport:
         identity: Identity,
         known_hosts: KnownHosts,
         connect_timeout_s: float,
+        dialer: Dialer | None = None,
     ) -> None:
         self._address = address
         self._port = port
@@ -118,19 +121,17 @@ class SshTransport:
         self._identity = identity
         self._known_hosts = known_hosts
         self._connect_timeout_s = connect_timeout_s
+        self._dialer = dialer
         self._stopped = threading.Event()
         self._wire: Wire | None = None
+        self._dialed: Wire | HostError | None = None
+        self._dialed_s = 0.0
 
     def ask(
         self, script: bytes, *, command: str, cap_bytes: int, deadline: float, now: Callable[[], datetime]
     ) -> Answer:
         """See `Transport.ask`. One log-in is tried, with the one key, after the host has proved its own."""
-        wire = connect(
-            self._address, self._port, connect_timeout_s=self._connect_timeout_s, deadline=deadline
-        )
-        self._wire = wire
-        if self._stopped.is_set():
-            wire.end(WireEnd.STOPPED)
+        wire = self._connected(deadline)
         # As ssh does: ask for the pinned types first, so that a host with several keys shows the pinned one.
         session = _handshake(
             wire,
@@ -146,11 +147,51 @@ class SshTransport:
         finally:
             _end(session)
 
+    def prepare(self, done: Callable[[], None]) -> None:
+        """See `Transport.prepare`: connect and await the greeting."""
+        if self._dialer is None:
+            done()
+            return
+        began = time.monotonic()
+
+        def settle(result: Wire | HostError) -> None:
+            self._dialed = result
+            self._dialed_s = time.monotonic() - began
+            if isinstance(result, Wire):
+                self._take(result)
+            done()
+
+        self._dialer.dial(
+            self._address,
+            self._port,
+            connect_timeout_s=self._connect_timeout_s,
+            deadline=math.inf,
+            done=settle,
+        )
+
     def close(self) -> None:
         """See `Transport.close`."""
         self._stopped.set()
         if self._wire is not None:
             self._wire.end(WireEnd.STOPPED)
+
+    def _take(self, wire: Wire) -> None:
+        self._wire = wire
+        if self._stopped.is_set():
+            wire.end(WireEnd.STOPPED)
+
+    def _connected(self, deadline: float) -> Wire:
+        if self._dialed is None:
+            wire = connect(
+                self._address, self._port, connect_timeout_s=self._connect_timeout_s, deadline=deadline
+            )
+            self._take(wire)
+            return wire
+        if isinstance(self._dialed, HostError):
+            raise self._dialed
+        # What connecting took is part of the host's time; waiting for one of our workers is not.
+        self._dialed.deadline = deadline - self._dialed_s
+        return self._dialed
 
     def _checked(self, session: Any, now: datetime) -> HostKey:
         offered = _offered(session)
@@ -411,8 +452,7 @@ def _failure(
         case WireEnd.DEADLINE:
             return HostError(Reason.DEADLINE, f"time was up during the {stage}", host_key=host_key)
         case _ if not wire.greeted:
-            came = f"it sent {printable(wire.head, limit=80)!r}" if wire.head else "it sent nothing"
-            return HostError(Reason.NO_BANNER, f"no SSH server answered: {came}")
+            return no_banner(wire.head)
         case WireEnd.FLOOD:
             detail = f"more bytes came during the {stage} than it takes"
             return HostError(Reason.PROTOCOL, detail, host_key=host_key)

@@ -73,6 +73,13 @@ class Transport(Protocol):
         """`ssh` or `local`."""
         ...
 
+    def prepare(self, done: Callable[[], None]) -> None:
+        """Begin what takes waiting but no thread, such as connecting; `done` is called once it is settled.
+
+        It never blocks, and `done` may be called from any thread. Without it `ask` does all by itself.
+        """
+        ...
+
     def ask(
         self, script: bytes, *, command: str, cap_bytes: int, deadline: float, now: Callable[[], datetime]
     ) -> Answer:

@@ -1,15 +1,10 @@
 """A TCP connection that ends by itself: at its deadline, at its byte budget, or when it is told to."""
 
 import contextlib
-import errno
 import socket
 import threading
 import time
 from enum import StrEnum
-from typing import Any
-
-from collectors.evidence import Reason, printable
-from collectors.transport import HostError
 
 PIECE = 64 << 10
 """bytes asked of the kernel at once; the SSH library asks for a few at a time"""
@@ -19,7 +14,11 @@ LOGIN_BUDGET = 1 << 20
 """bytes a server may send until it has let us in: key exchange, log-in banner"""
 _LEAST_S = 0.001
 """a time-out of 0 would make the socket non-blocking"""
-_ROUTE = {errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EHOSTDOWN, errno.EACCES, errno.EPERM}
+
+
+def is_greeting(head: bytes) -> bool:
+    """Whether a server's first bytes hold the start of its version line (RFC 4253 section 4.2)."""
+    return head.startswith(b"SSH-") or b"\nSSH-" in head
 
 
 class WireEnd(StrEnum):
@@ -46,7 +45,7 @@ class Wire:
     def __init__(self, connection: socket.socket, *, greet_by: float, deadline: float) -> None:
         self._socket = connection
         self._greet_by = greet_by
-        self._deadline = deadline
+        self.deadline = deadline
         self._budget = GREETING_BUDGET
         self._received = 0
         self._held = b""
@@ -71,7 +70,7 @@ class Wire:
 
     def send(self, data: bytes) -> int:
         """Send some of `data`. Raises EOFError at the deadline."""
-        left = self._deadline - time.monotonic()
+        left = self.deadline - time.monotonic()
         try:
             if left > 0:
                 self._socket.settimeout(left)
@@ -83,7 +82,7 @@ class Wire:
 
     def left_s(self) -> float:
         """Seconds until the deadline, never negative."""
-        return max(self._deadline - time.monotonic(), 0.0)
+        return max(self.deadline - time.monotonic(), 0.0)
 
     def settimeout(self, timeout_s: float | None) -> None:
         """Ignore the library's polling interval: the deadline wakes it up."""
@@ -107,15 +106,15 @@ class Wire:
         self._socket.close()
 
     def _receive(self) -> bytes:
-        until = self._deadline if self.greeted else min(self._deadline, self._greet_by)
+        until = self.deadline if self.greeted else min(self.deadline, self._greet_by)
         try:
             self._socket.settimeout(max(until - time.monotonic(), _LEAST_S))
             data = self._socket.recv(PIECE)
         except TimeoutError:
-            silent = not self.greeted and self._greet_by < self._deadline
+            silent = not self.greeted and self._greet_by < self.deadline
             self.end(WireEnd.SILENT if silent else WireEnd.DEADLINE)
             raise EOFError from None
-        if time.monotonic() >= self._deadline:
+        if time.monotonic() >= self.deadline:
             # A host that always has a byte more never lets recv() time out.
             self.end(WireEnd.DEADLINE)
             raise EOFError
@@ -123,90 +122,21 @@ class Wire:
             with self._lock:
                 self.ended = self.ended or WireEnd.CLOSED
             return b""
-        self._received += len(data)
-        if not self.greeted:
-            self.head = (self.head + data)[:GREETING_BUDGET]
-            if self.head.startswith(b"SSH-") or b"\nSSH-" in self.head:
-                self.greeted = True
-                self.allow(LOGIN_BUDGET)
+        self._count(data)
         if self._received > self._budget:
             self.end(WireEnd.FLOOD)
             raise EOFError
         return data
 
+    def hold(self, data: bytes) -> None:
+        """Take bytes that were read from the socket before, to be given out first."""
+        self._held, self._at = data, 0
+        self._count(data)
 
-def connect(address: str, port: int, *, connect_timeout_s: float, deadline: float) -> Wire:
-    """Open a TCP connection to the first address that answers.
-
-    `connect_timeout_s` bounds the look-up of the name, the connection, and the wait for the greeting, each.
-    Raises HostError with NAME, ROUTE, REFUSED, CONNECT_TIMEOUT or DEADLINE.
-    """
-    found = _resolve(address, port, min(connect_timeout_s, deadline - time.monotonic()))
-    connect_by = min(time.monotonic() + connect_timeout_s, deadline)
-    failure: OSError = TimeoutError()
-    for number, (family, kind, proto, _, where) in enumerate(found):
-        left = connect_by - time.monotonic()
-        if left <= 0:
-            break
-        try:
-            connection = socket.socket(family, kind, proto)
-        except OSError as err:
-            failure = err
-            continue
-        try:
-            # One dead address leaves time for those after it.
-            connection.settimeout(left / (len(found) - number))
-            connection.connect(where)
-            # A handshake is many small messages: none of them waits for the acknowledgement of the last.
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        except OSError as err:
-            connection.close()
-            failure = err
-        else:
-            greet_by = time.monotonic() + connect_timeout_s
-            return Wire(connection, greet_by=greet_by, deadline=deadline)
-    raise _connect_error(failure, connect_timeout_s)
-
-
-def _connect_error(failure: OSError, connect_timeout_s: float) -> HostError:
-    said = failure.strerror or str(failure)
-    if isinstance(failure, TimeoutError):
-        return HostError(Reason.CONNECT_TIMEOUT, f"no connection within {connect_timeout_s:g} s")
-    if failure.errno in (errno.ECONNREFUSED, errno.ECONNRESET):
-        return HostError(Reason.REFUSED, said)
-    if failure.errno in _ROUTE:
-        return HostError(Reason.ROUTE, said)
-    if failure.errno in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
-        return HostError(Reason.INTERNAL, f"this machine is out of resources: {said}")
-    return HostError(Reason.ROUTE, said)
-
-
-def _resolve(address: str, port: int, timeout_s: float) -> list[Any]:
-    """Look a name up, without waiting longer than that: the system's resolver knows no deadline."""
-    try:
-        return socket.getaddrinfo(
-            address, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
-        )
-    except (socket.gaierror, UnicodeError):
-        pass  # a name, not an address
-    answer: list[list[Any] | Exception] = []
-
-    def look_up() -> None:
-        try:
-            answer.append(socket.getaddrinfo(address, port, type=socket.SOCK_STREAM))
-        except (OSError, UnicodeError) as err:
-            answer.append(err)
-
-    # A daemon: a resolver that never answers must not keep the program from ending.
-    resolver = threading.Thread(target=look_up, daemon=True, name="resolver")
-    resolver.start()
-    resolver.join(max(timeout_s, 0))
-    match answer:
-        case [list(found)] if found:
-            return found
-        case [OSError() as err]:
-            raise HostError(Reason.NAME, err.strerror or str(err)) from err
-        case []:
-            raise HostError(Reason.NAME, f"the name service did not answer within {timeout_s:g} s")
-        case _:
-            raise HostError(Reason.NAME, f"{printable(address.encode())} is no name")
+    def _count(self, data: bytes) -> None:
+        self._received += len(data)
+        if not self.greeted:
+            self.head = (self.head + data)[:GREETING_BUDGET]
+            if is_greeting(self.head):
+                self.greeted = True
+                self.allow(LOGIN_BUDGET)

@@ -6,12 +6,15 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import UTC, datetime
 
 import pytest
+from msgspec import structs
 
 from agent.fanout import Job, fan_out
 from collectors.auditor import AuditorFacts, auditor_facts, footprint, most_workers
+from collectors.dialer import Dialer
 from collectors.evidence import Reason, Status, TargetEvidence
 from collectors.known_hosts import parse
 from collectors.probes.platform import PROBE
@@ -108,6 +111,60 @@ class TestDelivery:
         assert stopped.is_set()
 
 
+class TestPreparing:
+    def test_hosts_that_are_being_connected_to_hold_no_worker(self) -> None:
+        """A hundred dead hosts come first, and one worker is free for the good one at once."""
+        asked: list[str] = []
+        later: list[Callable[[], None]] = []
+
+        def good() -> TargetEvidence:
+            asked.append("good")
+            for settle in later:
+                settle()
+            return seen("good")
+
+        def dead() -> TargetEvidence:
+            asked.append("dead")
+            return seen("dead")
+
+        jobs = [structs.replace(job(f"d{number}", dead), prepare=later.append) for number in range(100)]
+        jobs.append(structs.replace(job("good", good), prepare=lambda settle: settle()))
+        assert fan_out(jobs, workers=1, on_done=lambda _: None)
+        assert asked == ["good"] + ["dead"] * 100
+
+    def test_few_hosts_that_have_greeted_wait_for_a_worker(self) -> None:
+        """A server hangs up on who does not log in."""
+        most, prepared, begun = 0, 0, 0
+
+        def ask() -> TargetEvidence:
+            nonlocal most, begun
+            begun += 1
+            most = max(most, prepared - begun)
+            return seen("x")
+
+        def prepare(settle: Callable[[], None]) -> None:
+            nonlocal prepared
+            prepared += 1
+            settle()
+
+        jobs = [structs.replace(job(f"h{number}", ask), prepare=prepare) for number in range(100)]
+        assert fan_out(jobs, workers=2, on_done=lambda _: None)
+        assert begun == 100
+        assert most <= 2 * 2 + 2
+
+    def test_who_is_being_connected_to_at_ctrl_c_is_delivered_as_interrupted(self) -> None:
+        flag, stopped = threading.Event(), threading.Event()
+        got: dict[str, TargetEvidence] = {}
+        never = structs.replace(
+            job("never", lambda: seen("never"), stopped.set), prepare=lambda _: flag.set()
+        )
+        assert not fan_out(
+            [never], workers=1, on_done=lambda one: got.update({one.target: one}), interrupted=flag
+        )
+        assert got["never"].reason is Reason.INTERRUPTED
+        assert stopped.is_set()
+
+
 class TestInterruption:
     @pytest.mark.parametrize("how", ["flag", "ctrl-c"])
     def test_everyone_left_is_delivered_as_interrupted(self, how: str) -> None:
@@ -190,7 +247,7 @@ def test_dead_hanging_lying_and_endless_hosts_hide_no_good_one(server: Sshd) -> 
     identities = {name: load_identity(path) for name, path in keys.items()}
     with socket.create_server((HOST, 0)) as closed:
         dead_port: int = closed.getsockname()[1]
-    with playing(hush) as silent_port:
+    with playing(hush) as silent_port, closing(Dialer()) as dialer:
 
         def visit_to(kind: str, number: int) -> Job:
             port = {"dead": dead_port, "silent": silent_port}.get(kind, server.port)
@@ -202,15 +259,21 @@ def test_dead_hanging_lying_and_endless_hosts_hide_no_good_one(server: Sshd) -> 
                 identity=identities.get(kind, identities["good"]),
                 known_hosts=parse(server.pins().encode(), "known_hosts"),
                 connect_timeout_s=1,
+                dialer=dialer,
             )
 
             def ask() -> TargetEvidence:
                 return visit(
                     host, transport, (PROBE,), Parameters(), run=1, plan="p", salt="s",
-                    boundary=f"{number:032x}", now=lambda: datetime.now(UTC), deadline_s=3,
+                    boundary=f"{number:032x}", now=lambda: datetime.now(UTC),
+                    # A slow machine must not make deadlines of the others.
+                    deadline_s=3 if kind == "hang" else 60,
                 )  # fmt: skip
 
-            return Job(host=host, run=1, plan="p", salt="s", ask=ask, stop=transport.close)
+            return Job(
+                host=host, run=1, plan="p", salt="s", ask=ask,
+                prepare=transport.prepare, stop=transport.close,
+            )  # fmt: skip
 
         bad = [visit_to(kind, number) for kind in ("hang", "silent", "dead", "endless", "garbage")
                for number in range(4)]  # fmt: skip
