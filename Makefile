@@ -10,7 +10,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-units test-lab check fmt docs dev lock package clean apt-packages
+.PHONY: help run test test-units test-lab breaking check fmt docs dev lock package clean apt-packages
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -66,6 +66,9 @@ test-units: $(VENV)/.test ## everything that needs no hosts
 test-lab: $(VENV)/.test ## real hosts in namespaces (root)
 	@$(BIN)/python -m tests.lab build
 	@TENKEN_LAB_OWED=1 $(BIN)/python -m tests.lab run -- $(BIN)/python -m pytest -p tests.lab.plugin -m lab
+
+breaking: $(VENV)/.test ## break each acceptance criterion in a copy and see its test fail (root)
+	@$(BIN)/python -m tests.breaking
 
 # --- daily habits ------------------------------------------------------------
 

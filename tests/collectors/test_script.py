@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from collectors.evidence import Section, SectionState, TargetKind
+from collectors.evidence import Reason, Section, SectionState, Status, TargetEvidence, TargetKind
+from collectors.facts import Facts, Probe, Unknown, read_fact
 from collectors.framing import Parsed, parse_stream
 from collectors.registry import all_probes
 from collectors.script import ENVIRONMENT, Parameters, command, compose, digest, in_order, is_plain_name
@@ -59,6 +60,22 @@ def own(body: str, shell: str = "dash", cap: int = 65_536) -> Section:
     parsed = ask(body, shell, cap)
     assert parsed.done
     return parsed.sections[0]
+
+
+def read(section: Section) -> Reason | None:
+    """Why the facts of a section of ours are not known."""
+    probe = Probe(name="own", facts=Facts, parse=lambda _: Facts())
+    evidence = TargetEvidence(
+        run=1,
+        plan="",
+        target="h",
+        kind=TargetKind.HOST,
+        salt="",
+        status=Status.COLLECTED,
+        sections=(section,),
+    )
+    fact = read_fact(probe, evidence)
+    return fact.reason if isinstance(fact, Unknown) else None
 
 
 # --- every shell ------------------------------------------------------------------
@@ -129,6 +146,28 @@ def test_a_section_as_long_as_its_cap_is_whole(shell: str):
     section = own("head -c 4096 /dev/zero", shell, cap=4_096)
     assert (section.state, section.truncated, section.exit) == (SectionState.ENDED, False, 0)
     assert section.parts[0].raw == bytes(4_096)
+
+
+@every_shell
+def test_five_megabytes_in_a_file_truncate_only_the_section_that_sends_it(shell: str, tmp_path: Path):
+    (tmp_path / "long").write_bytes(b"x" * 5_000_000)
+    text = script_of(f"tk_file {tmp_path}/long 5000000", 4_096).replace(
+        b"tk_run own 4096", b"sec_two() { echo two; }\ntk_run own 4096\ntk_run two 4096"
+    )
+    parsed = parse_stream(run(text, shell).stdout, B, {"own": 4_096, "two": 4_096})
+    assert parsed.done
+    own, two = parsed.sections
+    assert (own.truncated, two.truncated, two.parts[0].raw) == (True, False, b"two\n")
+    assert read(own) is Reason.TRUNCATED
+
+
+@every_shell
+def test_a_config_file_of_odd_bytes_comes_through_byte_for_byte(shell: str, tmp_path: Path):
+    """NUL, escape, 0xFF, a carriage return, and no newline at the end."""
+    odd = b"Port 22\r\n#\x00 \x1b[2J \xff\n\n@" + B.encode()[:31] + b" end s=own rc=0\nlast"
+    (tmp_path / "sshd_config").write_bytes(odd)
+    section = own(f"tk_file {tmp_path}/sshd_config", shell)
+    assert section.parts[0].raw == odd
 
 
 @every_shell
@@ -262,6 +301,18 @@ def test_a_large_file_is_read_up_to_the_given_size(shell: str, tmp_path: Path):
 @every_shell
 def test_what_takes_too_long_is_a_timeout(shell: str):
     assert own("tk_within 1 sleep 30", shell).exit == 124
+
+
+@every_shell
+def test_a_section_that_takes_too_long_is_unknown_and_the_next_ones_run(shell: str):
+    text = script_of("echo first; tk_within 1 sleep 30").replace(
+        b"tk_run own 65536", b"sec_two() { echo two; }\ntk_run own 65536\ntk_run two 65536"
+    )
+    parsed = parse_stream(run(text, shell).stdout, B, {"own": 65_536, "two": 65_536})
+    assert parsed.done
+    assert [each.exit for each in parsed.sections] == [124, 0]
+    assert read(parsed.sections[0]) is Reason.TIMEOUT
+    assert parsed.sections[1].parts[0].raw == b"two\n"
 
 
 @every_shell
