@@ -33,10 +33,7 @@ def judge_leaver(scene: Scene, leaver: Leaver) -> Iterator[Outcome]:
     left = judge_residue(view, account, leaver.name)
     if left:
         yield left
-    logged = isinstance(scene.events, Known) and any(
-        it.name == leaver.name for it in scene.events.value.events
-    )
-    was_here = bool(account or left or logged or scene.was_here(leaver.name))
+    was_here = bool(account or left or _logged_anything(scene, leaver.name) or scene.was_here(leaver.name))
     yield from _use(scene, leaver, quiet=was_here)
     judged_from = scene.numbers.time_judged_from
     if (
@@ -82,7 +79,7 @@ def _standing(scene: Scene, leaver: Leaver, account: Account | None, state: Clos
     if ways:
         return _locked_only(scene, leaver, ways)
     unseen = ((state.reason, state.detail),) if state.standing is Standing.UNKNOWN else ()
-    for reason, detail in unseen or (blind_spots(view, leaver.own_names) if due else ()):
+    for reason, detail in unseen or (blind_spots(scene, leaver.own_names) if due else ()):
         return not_known(subject, reason, CLOSED, detail=detail)
     if account:
         summary = say("{name} left on {day}, the account is expired", name=leaver.name, day=left_on)
@@ -117,9 +114,16 @@ def _use(scene: Scene, leaver: Leaver, *, quiet: bool) -> Iterator[Outcome]:
     since = scene.clock.end_of(leaver.left_on)
     recent = scene.clock.as_of - since <= scene.numbers.use_judged_within
     gone = Gone(name=leaver.name, left_on=leaver.left_on.isoformat(), since=since, quiet=quiet and recent)
-    outcome = judge_use(gone, scene.events, scene.clock.as_of)
+    outcome = judge_use(gone, scene.events, scene.logins, scene.clock.as_of)
     if outcome:
         yield outcome
+
+
+def _logged_anything(scene: Scene, name: str) -> bool:
+    """Whether any record names the account, so that it was here."""
+    events = scene.events.value.events if isinstance(scene.events, Known) else ()
+    log_ins = scene.logins.value.log_ins if isinstance(scene.logins, Known) else ()
+    return any(it.name == name for it in events) or any(it.name == name for it in log_ins)
 
 
 def _logged(scene: Scene, leaver: Leaver, account: Account | None, state: Closure) -> Logged | None:

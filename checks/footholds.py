@@ -1,10 +1,12 @@
 """What lets a leaver act on a host although the account is closed, gone or unseen: each is named here."""
 
+from collections.abc import Iterator
+
 from checks.account_view import View
 from checks.closure import Standing, closure
 from checks.leavers import Leaver
 from checks.left_behind import homes_of
-from checks.scene import Scene
+from checks.scene import Scene, stamp
 from collectors.evidence import Reason
 from collectors.facts import Known, Unknown
 from collectors.probes.accounts import Account
@@ -19,9 +21,20 @@ def footholds(scene: Scene, leaver: Leaver, account: Account | None) -> tuple[st
     commands = sorted({command for uid in uids for command in view.commands_of(uid)})
     if commands:
         found.append(f"running processes ({', '.join(commands[:5])})")
+    found.extend(_sessions(scene, leaver.name))
     found.extend(f"the same user id as {other}" for other in scene.twins.get(leaver.name, (leaver, ()))[1])
     found.extend(f"public key under {holder}" for holder in _holders(view, leaver))
     return tuple(found)
+
+
+def _sessions(scene: Scene, name: str) -> Iterator[str]:
+    """Sessions that were opened before the account was closed stay, whatever runs in them and as whom."""
+    if isinstance(scene.logins, Unknown):
+        return
+    own = [it for it in scene.logins.value.sessions if it.name == name]
+    # utmp knows a session by its terminal, logind by what opened it: they are mostly the same ones.
+    for session in [it for it in own if it.source == "logind"] or own:
+        yield f"open session ({session.line} since {stamp(session.since) if session.since else '?'})"
 
 
 def _holders(view: View, leaver: Leaver) -> tuple[str, ...]:
@@ -49,17 +62,24 @@ def _holders(view: View, leaver: Leaver) -> tuple[str, ...]:
     return tuple(found)
 
 
-def blind_spots(view: View, names: frozenset[str]) -> tuple[tuple[Reason, str], ...]:
-    """What hides a closed person's other footholds: their processes, or their keys under other accounts."""
+def blind_spots(scene: Scene, names: frozenset[str]) -> tuple[tuple[Reason, str], ...]:
+    """What hides a closed person's other footholds: processes, sessions, keys under other accounts."""
+    view = scene.view
     found = [
         (fact.reason, fact.detail or label)
         for fact, label in (
             (view.names, "name services"),
             (view.keys, "public keys"),
             (view.residue, "processes"),
+            (scene.logins, "open sessions"),
         )
         if isinstance(fact, Unknown)
     ]
+    if isinstance(scene.logins, Known):
+        unread = scene.logins.value.unread
+        found.extend(
+            (unread[source], f"sessions in {source}") for source in ("logind", "utmp") if source in unread
+        )
     if isinstance(view.residue, Known):
         if view.residue.value.processes is None:
             found.append((Reason.DENIED, "processes of others"))

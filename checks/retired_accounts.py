@@ -4,11 +4,12 @@
 
 Each person of the roster who has left, on each host: the expiry date of the account, and where that does
 not close it, every way in that is still open (public keys, password, sftp and forwarding, cron, at,
-lingering services, running processes), also under a second name with the same user id and under other
-accounts that hold the person's key. What a closed account leaves behind is named. How long closing took is
-judged from the log of log-ins, the expiry date, the change time of the account files and earlier runs.
-A log-in after the last day is named; that there was none is said only where the log covers all the time
-since. Accounts that are neither on the roster nor declared are named too.
+lingering services, running processes, open sessions), also under a second name with the same user id and
+under other accounts that hold the person's key. What a closed account leaves behind is named. How long
+closing took is judged from the log of log-ins, the expiry date, the change time of the account files and
+earlier runs. A log-in after the last day is named, also from wtmp, lastlog and their successors; that there
+was none is said only where the log covers all the time since. Accounts that are neither on the roster nor
+declared are named too.
 
 ## Why it matters
 
@@ -52,6 +53,7 @@ from collectors.facts import Fact, Known, Unknown
 from collectors.probes.accounts import AccountsFacts
 from collectors.probes.events import EventsFacts
 from collectors.probes.keys import KeysFacts
+from collectors.probes.logins import LoginsFacts
 from collectors.probes.names import NamesFacts
 from collectors.probes.residue import ResidueFacts
 from collectors.probes.shadow import ShadowFacts
@@ -140,6 +142,7 @@ def retired_accounts(
     keys: Fact[KeysFacts],
     residue: Fact[ResidueFacts],
     events: Fact[EventsFacts],
+    logins: Fact[LoginsFacts],
     options: Limits,
     clock: Clock,
     target: Target,
@@ -162,6 +165,7 @@ def retired_accounts(
         register=register,
         twins=twins_of(view, register),
         events=events,
+        logins=logins,
         numbers=Numbers(
             unowned=Result(options.unowned),
             locked_only=Result(options.locked_only),

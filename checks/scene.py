@@ -12,6 +12,7 @@ from checks.text import say
 from collectors.facts import Fact
 from collectors.probes.accounts import Account
 from collectors.probes.events import EventsFacts
+from collectors.probes.logins import LoginsFacts
 
 CLOSED = say("closed: expired, or no account")
 OWNED = say("on the roster, or declared with an owner")
@@ -36,6 +37,7 @@ class Scene(Struct, frozen=True, kw_only=True):
     twins: dict[str, tuple[Leaver, tuple[str, ...]]]
     """accounts that share a user id with an open one, when one of them is a leaver's"""
     events: Fact[EventsFacts]
+    logins: Fact[LoginsFacts]
     numbers: Numbers
     clock: Clock
     target: Target

@@ -11,6 +11,7 @@ from collectors.facts import Fact, Known, Unknown
 from collectors.probes.accounts import Account, AccountsFacts, Group, PasswordField
 from collectors.probes.events import Event, EventsFacts
 from collectors.probes.keys import KeyFile, KeysFacts, PublicKey
+from collectors.probes.logins import LoginsFacts
 from collectors.probes.names import NamesFacts, ServiceEntry
 from collectors.probes.residue import ResidueFacts
 from collectors.probes.shadow import PasswordState, ShadowEntry, ShadowFacts
@@ -159,6 +160,12 @@ def events(*found: Event, **more: Any) -> EventsFacts:
     return EventsFacts(events=found, **{**values, **more})
 
 
+def logins(**more: Any) -> LoginsFacts:
+    """Records of log-ins that name nobody."""
+    values: dict[str, Any] = {"asked": frozenset({"sato"}), "log_ins": (), "sessions": (), "unread": {}}
+    return LoginsFacts(**{**values, **more})
+
+
 def person(name: str = "sato", left_on: date | None = LONG_AGO, **more: Any) -> Person:
     """A person with one log-in name."""
     return Person(
@@ -199,6 +206,7 @@ def judge(**given: Any) -> list[Outcome]:
         "keys": keys(),
         "residue": residue(),
         "events": events(),
+        "logins": logins(),
     }
     for name in given.keys() & facts.keys():
         facts[name] = given[name]

@@ -693,6 +693,7 @@ def test_the_catalogue_knows_what_it_needs() -> None:
         "sshd",
         "keys",
         "residue",
+        "logins",
         "events",
     }
     assert entry.options is Limits

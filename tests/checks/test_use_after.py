@@ -9,6 +9,7 @@ from checks.model import History, Outcome, Result, Sighting
 from checks.retired_accounts import ID, Limits
 from collectors.evidence import Reason
 from collectors.probes.events import Event, EventKind
+from collectors.probes.logins import LastLogIn, OpenSession
 from collectors.probes.residue import Home
 from config.duration import Duration
 from tests.checks.account_facts import (
@@ -22,6 +23,7 @@ from tests.checks.account_facts import (
     days,
     events,
     judge,
+    logins,
     residue,
     shadow,
     shadows,
@@ -115,6 +117,100 @@ def test_who_left_long_ago_or_never_was_here_is_not_asked_for() -> None:
     assert found.result is Result.FAIL
     assert _use() is None
     assert _use(residue=residue(homes=(Home(name="sato", uid=1777, owner=None),))) is not None
+
+
+# --- records beside the log
+
+
+def _record(at: datetime | None, source: str = "wtmp", name: str = "sato") -> LastLogIn:
+    return LastLogIn(name=name, at=at, source=source, line="pts/0")
+
+
+@pytest.mark.parametrize("scene", [CLOSED, OPEN, {}], ids=("closed", "open", "deleted"))
+@pytest.mark.parametrize("source", ["wtmp", "lastlog", "wtmp.db", "lastlog2.db"])
+def test_one_record_after_the_last_day_proves_a_log_in(scene: dict[str, Any], source: str) -> None:
+    """A14, A16: whatever the log says or does not say."""
+    found = logins(log_ins=(_record(LEFT - days(9)), _record(LEFT + days(3), source)))
+    for log in (events(), unknown(Reason.DENIED)):
+        outcome = _use(**scene, events=log, logins=found)
+        assert outcome is not None
+        assert outcome.result is Result.FAIL
+        assert "2026-02-03 15:00 UTC" in outcome.summary.english()
+        assert outcome.actual.english() == f"log-in on pts/0, says {source}"
+
+
+@pytest.mark.parametrize(
+    ("at", "result"),
+    [
+        (LEFT - timedelta(seconds=1), Result.PASS),
+        (LEFT, Result.FAIL),
+        (NOW + timedelta(hours=1), Result.FAIL),
+        (NOW + days(2), Result.UNKNOWN),
+        (None, Result.UNKNOWN),
+    ],
+)
+def test_a_record_counts_by_its_time_and_one_without_is_no_absence(
+    at: datetime | None, result: Result
+) -> None:
+    """L17: a clock that was wrong accuses nobody, and clears nobody."""
+    outcome = _use(**CLOSED, logins=logins(log_ins=(_record(at),)))
+    assert outcome is not None
+    assert outcome.result is result
+    other = _use(**CLOSED, logins=logins(log_ins=(_record(at, name="mori"),)))
+    assert other is not None
+    assert other.result is Result.PASS
+
+
+def test_no_record_beside_the_log_is_no_absence() -> None:
+    """Criterion 30, A14: `ssh HOST COMMAND` leaves none; left two months ago, the log covers three weeks."""
+    outcome = _use(**CLOSED, events=events(covered_from=NOW - days(21)), logins=logins())
+    assert outcome is not None
+    assert (outcome.result, outcome.reason) == (Result.UNKNOWN, Reason.NO_SOURCE)
+
+
+def test_records_that_did_not_arrive_may_hold_a_log_in() -> None:
+    """Criterion 9: a lost section clears nobody; a data base without its tool is no loss, the log counts."""
+    outcome = _use(**CLOSED, logins=unknown(Reason.PROBE_CUT))
+    assert outcome is not None
+    assert (outcome.result, outcome.reason) == (Result.UNKNOWN, Reason.PROBE_CUT)
+    proven = _use(**CLOSED, logins=unknown(Reason.PROBE_CUT), events=events(_event("accepted", LEFT)))
+    assert proven is not None
+    assert proven.result is Result.FAIL
+    toolless = _use(**CLOSED, logins=logins(unread={"wtmp.db": Reason.NO_TOOL}))
+    assert toolless is not None
+    assert toolless.result is Result.PASS
+
+
+def test_a_record_says_that_the_person_was_here() -> None:
+    assert _use(logins=logins(log_ins=(_record(LEFT - days(9)),))) is not None
+
+
+@pytest.mark.parametrize("scene", [CLOSED, OPEN, {}], ids=("closed", "open", "deleted"))
+@pytest.mark.parametrize("source", ["utmp", "logind"])
+def test_a_session_that_outlives_the_account_fails_until_it_is_gone(
+    scene: dict[str, Any], source: str
+) -> None:
+    """Criterion 26, A19: also when what runs in it is root's, so that no process has the leaver's uid."""
+    session = OpenSession(name="sato", since=LEFT - days(9), source=source, line="sshd")
+    outcome = by_subject(judge(**scene, logins=logins(sessions=(session,))))["account", "sato"]
+    assert outcome.result is Result.FAIL
+    assert "open session (sshd since 2026-01-22 15:00 UTC)" in outcome.actual.english()
+    other = OpenSession(name="mori", since=None, source=source, line="sshd")
+    passed = by_subject(judge(**CLOSED, logins=logins(sessions=(other,))))["account", "sato"]
+    assert passed.result is Result.PASS
+
+
+@pytest.mark.parametrize(
+    "hidden",
+    [
+        unknown(Reason.DENIED),
+        logins(unread={"utmp": Reason.DENIED}),
+        logins(unread={"logind": Reason.DENIED}),
+    ],
+)
+def test_sessions_that_cannot_be_seen_are_unknown(hidden: Any) -> None:
+    outcome = by_subject(judge(**CLOSED, logins=hidden))["account", "sato"]
+    assert (outcome.result, outcome.reason) == (Result.UNKNOWN, Reason.DENIED)
 
 
 # --- the time it took, by the log

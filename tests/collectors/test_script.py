@@ -6,6 +6,7 @@ import re
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from importlib import resources
 from pathlib import Path
 
 import pytest
@@ -352,6 +353,16 @@ def test_no_file_is_opened_for_writing(tmp_path: Path):
     assert any('"/etc/passwd", O_RDONLY' in line for line in lines)
     assert any('"/dev/fd/5", O_WRONLY' in line for line in changing)
     assert [line for line in changing if not harmless.search(line)] == []
+
+
+def test_no_two_sections_define_the_same_name():
+    """All sections are one shell text: the later definition would answer for both."""
+    folder = resources.files("collectors")
+    texts = [folder.joinpath(f"probes/{probe.name}.sh").read_text() for probe in HOST_PROBES]
+    texts.append(folder.joinpath("prelude.sh").read_text())
+    defined = [name for text in texts for name in set(re.findall(r"(?m)^([a-z_]+)(?:\(\)|=)", text))]
+    assert "tk_run" in defined
+    assert sorted(defined) == sorted(set(defined))
 
 
 def test_no_process_list_shows_what_is_asked():
