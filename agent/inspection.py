@@ -1,7 +1,6 @@
 """One run: plan, visit, judge, seal."""
 
 import hashlib
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from threading import Event
@@ -21,7 +20,8 @@ from agent.progress import Progress
 from agent.reach import Reach
 from agent.sites import Site, origin_of
 from agent.sources import mail_evidence, roster_evidence
-from checks.engine import Case, judge_target, remember, worst
+from checks.engine import Case, judge_target, needs_fleet, remember, worst
+from checks.fleet import Fleet, Fold
 from checks.model import Clock, Finding, History, Result, Target
 from checks.verdicts import settle
 from collectors.auditor import footprint
@@ -32,7 +32,7 @@ from collectors.sources.roster import PROBE as ROSTER
 from collectors.visit import visit
 from config.inventory import select
 from config.model import Host
-from reports.documents import Catalogue, Exceptions, Plan, encode, encode_verdicts
+from reports.documents import Catalogue, Exceptions, Plan, decode, encode, encode_verdicts
 from reports.html import render
 from reports.sealkey import SealKey
 from reports.statement import TrustPin
@@ -61,20 +61,24 @@ class Inspected(Struct, frozen=True, kw_only=True):
 
 
 class _Tally:
-    """Judge each target as it comes; only findings and a line a target stay in memory."""
+    """Write and judge each target; only findings and a line a target stay in memory.
+
+    A target is judged as it comes, unless a rule looks at what the others say: then all are judged at the
+    end, each read back from the draft.
+    """
 
     def __init__(
         self,
         plan: Plan,
         rules: Catalogue,
         site: Site,
-        write: Callable[[str, bytes], None],
+        draft: RunDraft,
         progress: Progress,
     ) -> None:
         self.plan = plan
         self.rules = rules
         self.site = site
-        self.write = write
+        self.draft = draft
         self.progress = progress
         self.clock = Clock(as_of=plan.as_of, zone=plan.timezone)
         self.targets = {target.target: target for target in plan.targets}
@@ -83,21 +87,50 @@ class _Tally:
         self.views: list[TargetView] = []
         self.histories: list[History] = []
         self.judged = used(rules.rules, site.entries)
+        self.together = needs_fleet(rules.rules, site.entries)
+        self.fold = Fold.over(None)
 
     def take(self, evidence: TargetEvidence) -> None:
-        """Write, judge and remember one target."""
+        """Write one target, and judge it unless the others have to be read first."""
+        history = read_history(self.site.state / "history", evidence.target)
+        self.draft.write(f"evidence/{evidence.target}.json", encode(evidence))
+        if history.run is not None:
+            self.draft.write(f"evidence/{evidence.target}.history.json", encode(history))
+        if evidence.kind is TargetKind.ROSTER:
+            self.sources[evidence.kind.value] = evidence
+            self.fold = Fold.over(evidence)
+        self.views.append(summarise(evidence))
+        if self.together:
+            self.fold.add(evidence, history)
+            self.progress.advance(evidence.target, evidence.status, None)
+            log.info("target read", target=evidence.target, status=evidence.status.value)
+        else:
+            self._judge(evidence, history, None)
+
+    def judge_together(self) -> None:
+        """Judge every target with what all of them say, if a rule needs that; one is in memory at a time."""
+        if not self.together:
+            return
+        fleet = self.fold.fleet()
+        self.progress.start(len(self.views), "judging")
+        for view in self.views:
+            raw = self.draft[f"evidence/{view.target}.json"]
+            history = read_history(self.site.state / "history", view.target)
+            self._judge(decode(raw, TargetEvidence), history, fleet)
+
+    def _judge(self, evidence: TargetEvidence, history: History, fleet: Fleet | None) -> None:
         target = self.targets[evidence.target]
-        earlier = read_history(self.site.state / "history", target.target)
-        self.write(f"evidence/{target.target}.json", encode(evidence))
-        if earlier.run is not None:
-            self.write(f"evidence/{target.target}.history.json", encode(earlier))
-        if target.kind is TargetKind.ROSTER:
-            self.sources[target.kind.value] = evidence
-        case = Case(target=target, evidence=evidence, sources=self.sources, history=earlier, clock=self.clock)
+        case = Case(
+            target=target,
+            evidence=evidence,
+            sources=self.sources,
+            history=history,
+            clock=self.clock,
+            fleet=fleet,
+        )
         findings = list(judge_target(case, self.rules.rules, self.site.entries))
         self.findings += findings
         self.histories.append(remember(case, self.plan.run, self.judged))
-        self.views.append(summarise(evidence))
         self.progress.advance(target.target, evidence.status, worst(finding.result for finding in findings))
         log.info(
             "target judged",
@@ -158,7 +191,7 @@ def inspect(
             draft.write("plan.json", raw_plan)
             draft.write("rules/catalogue.json", encode(rules))
             draft.write("exceptions.json", encode(Exceptions()))
-            tally = _Tally(plan, rules, site, draft.write, progress)
+            tally = _Tally(plan, rules, site, draft, progress)
             round_ = _Round(
                 site=site,
                 request=request,
@@ -170,6 +203,7 @@ def inspect(
                 interrupted=interrupted or Event(),
             )
             round_.collect()
+            tally.judge_together()
             tally.findings = list(settle(tally.findings, rules.rules))
             draft.write("verdicts.jsonl", encode_verdicts(tuple(tally.findings)))
             sealed, view = _seal(site, draft, key, tally, now)
@@ -233,7 +267,7 @@ class _Round(Struct, kw_only=True):
     def collect(self) -> None:
         """Read the roster first, since its names are asked for on every host; mail journals last."""
         config, run = self.site.config, self.tally.plan.run
-        self.tally.progress.start(len(self.tally.targets))
+        self.tally.progress.start(len(self.tally.targets), "inspecting")
         roster = roster_evidence(self.site, run, self.plan_sha256) if config.roster else None
         if roster:
             self.tally.take(roster)

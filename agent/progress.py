@@ -11,17 +11,17 @@ from collectors.evidence import Status
 class Progress(Protocol):
     """What a run tells while it works."""
 
-    def start(self, total: int) -> None:
-        """The number of hosts to visit."""
+    def start(self, total: int, doing: str) -> None:
+        """Begin a round over so many targets."""
 
     def advance(self, target: str, status: Status, worst: Result | None) -> None:
-        """One target is judged."""
+        """One target is done; without a result when it is to be judged in a later round."""
 
 
 class Silent:
     """Tell nothing: cron, pipes, -q."""
 
-    def start(self, total: int) -> None:
+    def start(self, total: int, doing: str) -> None:
         """Ignore it."""
 
     def advance(self, target: str, status: Status, worst: Result | None) -> None:
@@ -37,7 +37,7 @@ class Bar:
         from rich.progress import Progress as RichProgress  # noqa: PLC0415
 
         self._bar = RichProgress(
-            TextColumn("inspecting"),
+            TextColumn("{task.description}"),
             BarColumn(),
             TextColumn(
                 "{task.completed}/{task.total} done, {task.fields[failing]} failing, "
@@ -60,9 +60,10 @@ class Bar:
     ) -> None:
         self._bar.stop()
 
-    def start(self, total: int) -> None:
-        """Set the number of targets."""
-        self._bar.update(self._task, total=total)
+    def start(self, total: int, doing: str) -> None:
+        """Set the number of targets and count anew."""
+        self._failing = self._unknown = 0
+        self._bar.reset(self._task, total=total, description=doing, failing=0, unknown=0)
 
     def advance(self, target: str, status: Status, worst: Result | None) -> None:  # noqa: ARG002 (no names on the bar)
         """Count one target."""

@@ -7,6 +7,7 @@ from checks.account_view import entry_of
 from checks.closure import Closure, Standing, absence, closure
 from checks.disabling import Closing, Logged, closing_in_log, judge_time
 from checks.footholds import blind_spots, footholds
+from checks.foreign_keys import keys_held_by_others
 from checks.leavers import Leaver
 from checks.left_behind import judge_residue
 from checks.model import Outcome, Result, Subject, not_known
@@ -68,14 +69,23 @@ def _standing(scene: Scene, leaver: Leaver, account: Account | None, state: Clos
         return Outcome(subject=subject, result=Result.PASS, summary=summary, expected=CLOSED, actual=actual)
     ways = ways_in(view, account) if account and state.standing is Standing.OPEN else None
     opened = list(ways.open) if ways else []
+    held = keys_held_by_others(scene, leaver) if due else ()
     opened += [it for it in (footholds(scene, leaver, account) if due else ()) if it not in opened]
+    opened += [it.words for it in held]
     if opened:
         listed = ", ".join(opened)
         summary = say(
             "{name} left on {day} and still gets in: {ways}", name=leaver.name, day=left_on, ways=listed
         )
         actual = say("open: {ways}", ways=listed)
-        return Outcome(subject=subject, result=Result.FAIL, summary=summary, expected=CLOSED, actual=actual)
+        return Outcome(
+            subject=subject,
+            result=Result.FAIL,
+            summary=summary,
+            expected=CLOSED,
+            actual=actual,
+            also=tuple(sorted({it.reference for it in held if it.reference})),
+        )
     if ways:
         return _locked_only(scene, leaver, ways)
     unseen = ((state.reason, state.detail),) if state.standing is Standing.UNKNOWN else ()

@@ -12,12 +12,13 @@ from typing import Any
 from msgspec import Struct
 
 import checks
+from checks.fleet import Fleet
 from checks.model import Check, Clock, History, Options, Target
 from checks.source_digest import rule_digest
 from collectors.facts import Facts, Known, Probe, Unknown
 from collectors.registry import probe_of
 
-GIVEN = (Clock, Target, History)
+GIVEN = (Clock, Target, History, Fleet)
 """what a check may ask for beside facts and its settings"""
 HEADINGS = ("What it looks at", "Why it matters", "What to do")
 
@@ -42,6 +43,8 @@ class Entry(Struct, frozen=True, kw_only=True):
     """of the target itself and of sources such as the roster"""
     sha256: str
     """of its source file and of all of ours that it rests on"""
+    needs_fleet: bool = False
+    """whether it looks at what other targets say, so that no target is judged before all are read"""
 
 
 @cache
@@ -82,9 +85,11 @@ def _entry(check: Check, module: ModuleType) -> Entry:
         raise LookupError(message)
     options: type[Options] = Options
     probes: list[Probe[Any]] = []
+    needs_fleet = False
     judges = [check.judge, *check.watches.values()]
     for judge in judges:
         for annotation in parameters(judge).values():
+            needs_fleet |= annotation is Fleet
             wanted = fact_of(annotation)
             if wanted:
                 probes.append(probe_of(wanted[0]))
@@ -100,6 +105,7 @@ def _entry(check: Check, module: ModuleType) -> Entry:
         options=options,
         probes=tuple(unique.values()),
         sha256=rule_digest(module),
+        needs_fleet=needs_fleet,
     )
 
 

@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from checks.catalogue import Entry, fact_of, parameters
+from checks.fleet import GAP, Fleet, Fold
 from checks.model import (
     Clock,
     Finding,
@@ -26,8 +27,9 @@ from checks.model import (
     not_known,
 )
 from checks.text import say
-from collectors.evidence import Reason, Status, TargetEvidence
+from collectors.evidence import Reason, Status, TargetEvidence, TargetKind
 from collectors.facts import Known, Probe, Unknown, read_fact
+from collectors.probes.keys import PROBE as KEYS
 from config.codec import dec_hook
 
 FORGET_AFTER = timedelta(days=800)
@@ -53,6 +55,8 @@ class Case(Struct, frozen=True, kw_only=True):
     """evidence of the sources, by the name of the probe that reads them"""
     history: History
     clock: Clock
+    fleet: Fleet | None = None
+    """what all targets of the run say of each other; a target without one is judged as a fleet of its own"""
 
 
 def judge_target(case: Case, rules: Iterable[Rule], entries: Mapping[str, Entry]) -> Iterator[Finding]:
@@ -83,7 +87,7 @@ def judge_target(case: Case, rules: Iterable[Rule], entries: Mapping[str, Entry]
                 expected=outcome.expected,
                 actual=outcome.actual,
                 advice=outcome.advice,
-                evidence=outcome.evidence or cited,
+                evidence=outcome.evidence or tuple(sorted({*cited, *outcome.also})),
             )
 
 
@@ -171,7 +175,12 @@ def _outcomes(rule: Rule, entry: Entry, case: Case, facts: _Facts) -> tuple[Outc
         # One reason, such as a host that is down, is one finding however many facts it took away.
         causes: dict[tuple[Reason, str], list[str]] = {}
         for fact in missing:
-            causes.setdefault((fact.reason, fact.detail), []).append(fact.evidence)
+            detail = (
+                f"{fact.detail or fact.reason.value}; {GAP}"
+                if _leaves_gap(entry, case, facts)
+                else fact.detail
+            )
+            causes.setdefault((fact.reason, detail), []).append(fact.evidence)
         return tuple(
             not_known(WHOLE, reason, wanted, detail=detail, evidence=tuple(sorted(cited)))
             for (reason, detail), cited in causes.items()
@@ -206,12 +215,31 @@ def _arguments(
             arguments[name] = case.target
         elif annotation is History:
             arguments[name] = case.history
+        elif annotation is Fleet:
+            arguments[name] = case.fleet or _alone(case)
         elif isinstance(annotation, type) and issubclass(annotation, Options):
             arguments[name] = msgspec.convert(settings, annotation, dec_hook=dec_hook)
         else:
             message = f"{entry.check.id}: nothing is known that fills {name}: {annotation!r}"
             raise TypeError(message)
     return arguments, missing
+
+
+def needs_fleet(rules: Iterable[Rule], entries: Mapping[str, Entry]) -> bool:
+    """Whether a rule looks at what other targets say."""
+    return any(entries[rule.safeguard].needs_fleet for rule in rules)
+
+
+def _leaves_gap(entry: Entry, case: Case, facts: _Facts) -> bool:
+    """Whether the verdicts of other hosts lack what this one would have told."""
+    several = case.fleet is not None and case.fleet.hosts > 1
+    return entry.needs_fleet and several and isinstance(facts.get(KEYS), Unknown)
+
+
+def _alone(case: Case) -> Fleet:
+    fold = Fold.over(case.sources.get(TargetKind.ROSTER.value))
+    fold.add(case.evidence, case.history)
+    return fold.fleet()
 
 
 def worst(results: Iterable[Result]) -> Result | None:

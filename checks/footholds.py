@@ -2,8 +2,6 @@
 
 from collections.abc import Iterator
 
-from checks.account_view import View
-from checks.closure import Standing, closure
 from checks.leavers import Leaver
 from checks.left_behind import homes_of
 from checks.scene import Scene, stamp
@@ -23,7 +21,6 @@ def footholds(scene: Scene, leaver: Leaver, account: Account | None) -> tuple[st
         found.append(f"running processes ({', '.join(commands[:5])})")
     found.extend(_sessions(scene, leaver.name))
     found.extend(f"the same user id as {other}" for other in scene.twins.get(leaver.name, (leaver, ()))[1])
-    found.extend(f"public key under {holder}" for holder in _holders(view, leaver))
     return tuple(found)
 
 
@@ -35,31 +32,6 @@ def _sessions(scene: Scene, name: str) -> Iterator[str]:
     # utmp knows a session by its terminal, logind by what opened it: they are mostly the same ones.
     for session in [it for it in own if it.source == "logind"] or own:
         yield f"open session ({session.line} since {stamp(session.since) if session.since else '?'})"
-
-
-def _holders(view: View, leaver: Leaver) -> tuple[str, ...]:
-    """Other accounts, not closed, that let in a key of the leaver's own files."""
-    own = {
-        key.fingerprint
-        for left in (False, True)
-        for name in leaver.own_names
-        for file in view.key_files(name, left_behind=left)
-        for key in file.keys
-        if key.fingerprint
-    }
-    found: list[str] = []
-    for account in view.all_accounts():
-        if account.name in leaver.own_names:
-            continue
-        held = {
-            key.fingerprint
-            for file in view.key_files(account.name)
-            for key in file.keys
-            if not key.ended(view.now)
-        }
-        if own & held and closure(view, account).standing is not Standing.CLOSED:
-            found.append(account.name)
-    return tuple(found)
 
 
 def blind_spots(scene: Scene, names: frozenset[str]) -> tuple[tuple[Reason, str], ...]:
@@ -90,11 +62,16 @@ def blind_spots(scene: Scene, names: frozenset[str]) -> tuple[tuple[Reason, str]
         others = [file for file in view.keys.value.files if file.account not in names]
         hidden = [file for file in own if file.state in ("denied", "cut")]
         # Without a key of theirs there is nothing to look for elsewhere.
-        if any(file.keys for file in own):
+        known = bool(names & scene.people)
+        if known or any(file.keys for file in own):
             hidden += [file for file in others if file.state in ("denied", "cut")]
+        fingerprints = [bool(key.fingerprint) for file in others for key in file.keys]
         if hidden:
             reason = Reason.DENIED if any(file.state == "denied" for file in hidden) else Reason.TRUNCATED
             found.append((reason, "public keys"))
-        elif any(not key.fingerprint for file in own for key in file.keys):
+        elif any(not key.fingerprint for file in own for key in file.keys) or (
+            # One that alone has none is no key; where none has one, nothing could be compared.
+            known and fingerprints and not any(fingerprints)
+        ):
             found.append((Reason.NO_TOOL, "fingerprints of public keys"))
     return tuple(found)

@@ -71,6 +71,8 @@ class Outcome(Sealed, frozen=True, kw_only=True):
     advice: tuple[Advice, ...] = ()
     evidence: tuple[str, ...] = ()
     """`TARGET#SECTION` references; the engine fills in the facts the check was given"""
+    also: tuple[str, ...] = ()
+    """references to other targets, beside those facts"""
 
     def __post_init__(self) -> None:
         if (self.result is Result.UNKNOWN) != (self.reason is not None):
@@ -226,7 +228,7 @@ def check(
 
     Its parameters are filled by their annotation: a `Facts` type is what it needs (without it the
     engine answers unknown and does not call), `Fact[X]` may be Known or Unknown, an `Options` type
-    gets the promise's numbers; `Clock`, `Target` and `History` are given as they are.
+    gets the promise's numbers; `Clock`, `Target`, `History` and `Fleet` are given as they are.
     `watch` gets Facts by the same rule and yields the keys of states that are there now; watchers `apart`
     each look by themselves.
     """

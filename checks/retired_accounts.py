@@ -5,11 +5,12 @@
 Each person of the roster who has left, on each host: the expiry date of the account, and where that does
 not close it, every way in that is still open (public keys, password, sftp and forwarding, cron, at,
 lingering services, running processes, open sessions), also under a second name with the same user id and
-under other accounts that hold the person's key. What a closed account leaves behind is named. How long
-closing took is judged from the log of log-ins, the expiry date, the change time of the account files and
-earlier runs. A log-in after the last day is named, also from wtmp, lastlog and their successors; that there
-was none is said only where the log covers all the time since. Accounts that are neither on the roster nor
-declared are named too.
+under other accounts that hold the person's key. A key is the person's when it stands, or stood in an
+earlier run, in the person's own files on any host of the run. What a closed account leaves behind is named.
+How long closing took is judged from the log of log-ins, the expiry date, the change time of the account
+files and earlier runs. A log-in after the last day is named, also from wtmp, lastlog and their successors;
+that there was none is said only where the log covers all the time since. Accounts that are neither on the
+roster nor declared are named too.
 
 ## Why it matters
 
@@ -32,6 +33,8 @@ from checks.account_view import View
 from checks.accounts_of_leavers import judge_leaver
 from checks.accounts_of_others import judge_other, judge_unreadable
 from checks.closure import Standing, absence, closure
+from checks.fleet import Fleet, watch_keys
+from checks.foreign_keys import foreign_keys
 from checks.leavers import register_of
 from checks.left_behind import judge_lost_homes
 from checks.model import (
@@ -131,6 +134,7 @@ def watch(
     severity=Severity.HIGH,
     controls=("ISO27001:A.5.18", "ISO27001:A.8.2", "NIST800-53:PS-4", "NIST800-53:AC-2(3)"),
     watch=watch,
+    apart={"keys": watch_keys},
 )
 def retired_accounts(
     *,
@@ -147,6 +151,7 @@ def retired_accounts(
     clock: Clock,
     target: Target,
     history: History,
+    fleet: Fleet,
 ) -> Iterator[Outcome]:
     """Judge every leaver, then every account that nobody answers for."""
     view = View(
@@ -164,6 +169,8 @@ def retired_accounts(
         view=view,
         register=register,
         twins=twins_of(view, register),
+        foreign=foreign_keys(view, register, fleet),
+        people=fleet.people,
         events=events,
         logins=logins,
         numbers=Numbers(

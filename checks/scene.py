@@ -28,6 +28,16 @@ class Numbers(Struct, frozen=True, kw_only=True):
     time_judged_from: date | None
 
 
+class ForeignKey(Struct, frozen=True, kw_only=True):
+    """A key that an account lets in and that is a leaver's."""
+
+    holder: str
+    """the account, which is not closed"""
+    fingerprint: str
+    owners: dict[str, str]
+    """each log-in name whose own files hold it, with a host on which they do; none for an earlier run"""
+
+
 class Scene(Struct, frozen=True, kw_only=True):
     """All that the judging of one host looks at."""
 
@@ -36,6 +46,10 @@ class Scene(Struct, frozen=True, kw_only=True):
     register: Register
     twins: dict[str, tuple[Leaver, tuple[str, ...]]]
     """accounts that share a user id with an open one, when one of them is a leaver's"""
+    foreign: tuple[ForeignKey, ...]
+    """keys of leavers that let somebody in"""
+    people: frozenset[str]
+    """log-in names of which a key is known, be it from another host"""
     events: Fact[EventsFacts]
     logins: Fact[LoginsFacts]
     numbers: Numbers

@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Mapping
 
 from checks.catalogue import catalogue
-from checks.engine import Case
+from checks.engine import Case, needs_fleet
+from checks.fleet import Fleet, Fold
 from checks.model import Clock, Finding, History
 from checks.verdicts import judge_all
 from collectors.evidence import TargetEvidence, TargetKind
@@ -41,10 +42,20 @@ def _findings(members: Mapping[str, bytes]) -> tuple[Finding, ...]:
     if absent:
         message = f"safeguards of the bundle that are not installed here: {', '.join(absent)}"
         raise VerifyError(message, hint="Verify with the version that made the bundle.")
-    return judge_all(cases(plan, members), rules.rules, entries)
+    fleet = _fleet(plan, members) if needs_fleet(rules.rules, entries) else None
+    return judge_all(cases(plan, members, fleet), rules.rules, entries)
 
 
-def cases(plan: Plan, members: Mapping[str, bytes]) -> Iterator[Case]:
+def _fleet(plan: Plan, members: Mapping[str, bytes]) -> Fleet:
+    """Fold what all targets say of each other, as the run did; one is in memory at a time."""
+    fold: Fold | None = None
+    for case in cases(plan, members, None):
+        fold = fold or Fold.over(case.sources.get(TargetKind.ROSTER.value))
+        fold.add(case.evidence, case.history)
+    return fold.fleet() if fold else Fleet()
+
+
+def cases(plan: Plan, members: Mapping[str, bytes], fleet: Fleet | None) -> Iterator[Case]:
     """Give each planned target with its evidence and history, as the run had them."""
     sources: dict[str, TargetEvidence] = {}
     for target in plan.targets:
@@ -59,4 +70,5 @@ def cases(plan: Plan, members: Mapping[str, bytes]) -> Iterator[Case]:
             sources=sources,
             history=decode(members[name], History) if name in members else History(target=target.target),
             clock=clock,
+            fleet=fleet,
         )

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+from checks.fleet import Fleet, Fold
 from checks.model import Clock, History, Outcome, Target
 from checks.retired_accounts import Limits, retired_accounts
 from collectors.evidence import Reason, Status, TargetEvidence, TargetKind
@@ -180,6 +181,15 @@ def roster(*persons: Person) -> RosterFacts:
     )
 
 
+def fleet(book: RosterFacts, *, history: History | None = None, **hosts: Any) -> Fleet:
+    """What hosts say of each other, each by its key files; the history is the first one's."""
+    fold = Fold(frozenset(name for person in book.persons for name in person.accounts))
+    for host, facts in hosts.items():
+        fold.add_host(host, _fact(facts), history or History())
+        history = None
+    return fold.fleet()
+
+
 def unknown(reason: Reason) -> Unknown:
     """A fact that is not there."""
     return Unknown(reason=reason, evidence="host#probe")
@@ -212,7 +222,10 @@ def judge(**given: Any) -> list[Outcome]:
         facts[name] = given[name]
     for name in given.keys() & plain.keys():
         plain[name] = given[name]
-    assert given.keys() <= facts.keys() | plain.keys()
+    assert given.keys() <= facts.keys() | plain.keys() | {"fleet"}
+    plain["fleet"] = given.get("fleet") or fleet(
+        plain["roster"], host=facts["keys"], history=plain["history"]
+    )
     return list(retired_accounts(**plain, **{name: _fact(value) for name, value in facts.items()}))
 
 
