@@ -35,6 +35,8 @@ class Pocket(Struct, frozen=True, kw_only=True):
     """as it is configured, such as `bookworm-security`"""
     origin: str
     """Origin of its Release file; empty without one"""
+    label: str
+    """Label of its Release file"""
     codename: str
     """Codename of its Release file: `bookworm-security`, `jammy`; empty without a Release file"""
     archive: str
@@ -74,6 +76,25 @@ class Pin(Struct, frozen=True, kw_only=True):
     priority: int
 
 
+class Automatic(Struct, frozen=True, kw_only=True):
+    """What apt is told to do by itself: APT::Periodic and Unattended-Upgrade."""
+
+    enabled: bool
+    """APT::Periodic::Enable is not 0"""
+    fetches: str
+    """APT::Periodic::Update-Package-Lists as it is written, such as `1`; empty when unset"""
+    installs: str
+    """APT::Periodic::Unattended-Upgrade as it is written; empty when unset"""
+    allowed_origins: tuple[str, ...]
+    """`ORIGIN:SUITE` from which packages are installed"""
+    origins_pattern: tuple[str, ...]
+    """the same as `origin=…,codename=…,label=…`"""
+    blacklist: tuple[str, ...]
+    """regular expressions of packages that are never installed by itself"""
+    whitelist: tuple[str, ...]
+    """when there are any, only these are"""
+
+
 class AptFacts(Facts, frozen=True, kw_only=True):
     """Installed packages against the security pockets, and what stands in the way of a fix."""
 
@@ -91,6 +112,8 @@ class AptFacts(Facts, frozen=True, kw_only=True):
     pins: tuple[Pin, ...]
     default_release: str
     """APT::Default-Release; empty when unset or not readable"""
+    automatic: Automatic | None
+    """None when apt's settings could not be asked"""
 
 
 class _Release(Struct, frozen=True, kw_only=True):
@@ -156,7 +179,8 @@ def parse(section: Section) -> AptFacts:
             if part.state == "denied" and part.name.startswith(("source:", "pin:", "release:", "settings"))
         ),
         pins=_pins(section),
-        default_release=settings.get("APT::Default-Release", ""),
+        default_release=_last(settings, "APT::Default-Release"),
+        automatic=_automatic(section, settings),
     )
 
 
@@ -168,20 +192,43 @@ def _part(section: Section, name: str) -> Part:
     return part
 
 
-def _settings(section: Section) -> dict[str, str]:
+def _settings(section: Section) -> dict[str, list[str]]:
     part = _part(section, "settings")
-    settings: dict[str, str] = {}
+    settings: dict[str, list[str]] = {}
     for line in part.lines if part.state == "read" else ():
         found = _SETTING.fullmatch(line)
         if found:
-            settings[found[1]] = found[2]
+            # Keys have no case of their own, apt.conf(5); those of lists end in "::" and come more than once.
+            settings.setdefault(found[1].lower(), []).append(found[2])
     for name, (steps, usual) in _PLACES.items():
-        if name in settings:
+        if name.lower() in settings:
             # A step that begins with / starts anew, as apt's FindFile has it.
-            path = PurePosixPath("/", *(settings.get(step, "") for step in steps))
+            path = PurePosixPath("/", *(_last(settings, step) for step in steps))
             if str(path) != usual:
                 raise WithheldError(Reason.UNSUPPORTED, f"{name} is not {usual}")
     return settings
+
+
+def _last(settings: dict[str, list[str]], key: str) -> str:
+    return settings.get(key.lower(), [""])[-1]
+
+
+def _automatic(section: Section, settings: dict[str, list[str]]) -> Automatic | None:
+    if _part(section, "settings").state != "read":
+        return None
+
+    def listed(name: str) -> tuple[str, ...]:
+        return tuple(value for value in settings.get(f"unattended-upgrade::{name}::", ()) if value)
+
+    return Automatic(
+        enabled=_last(settings, "apt::periodic::enable") != "0",
+        fetches=_last(settings, "apt::periodic::update-package-lists"),
+        installs=_last(settings, "apt::periodic::unattended-upgrade"),
+        allowed_origins=listed("allowed-origins"),
+        origins_pattern=listed("origins-pattern"),
+        blacklist=listed("package-blacklist"),
+        whitelist=listed("package-whitelist"),
+    )
 
 
 def _architectures(section: Section) -> tuple[str, ...]:
@@ -278,6 +325,7 @@ def _pocket(
         prefix=source.prefix,
         suite=source.suite,
         origin=release.get("Origin") if release else "",
+        label=release.get("Label") if release else "",
         codename=release.get("Codename") if release else "",
         archive=release.get("Suite") if release else "",
         date=_date(release.get("Date")) if release else None,

@@ -4,13 +4,16 @@
 sec_apt() {
   tk_lists=/var/lib/apt/lists
   tk_have dpkg-query || { tk_part absent dpkg; return 0; }
-  # Where apt looks, if not at the usual places, which release it prefers, and for which architectures it asks.
+  # Where apt looks, if not at the usual places, which release it prefers, for which architectures it asks, and
+  # what it does by itself. Keys are spelt as whoever wrote them did.
   tk_conf=
   if tk_have apt-config && tk_conf=$(tk_within 4 apt-config dump); then
     tk_part read settings
     tk_conf=$(printf '%s\n' "$tk_conf" | awk '
-      /^(APT::Architecture|APT::Architectures::|APT::Default-Release) "/ { print substr($0, 1, 300) }
-      /^(Dir|Dir::State|Dir::State::(lists|status)|Dir::Etc|Dir::Etc::(sourcelist|sourceparts)) "/ { print substr($0, 1, 300) }')
+      { key = tolower($1) }
+      key ~ /^apt::(architecture|architectures::|default-release|periodic::(enable|update-package-lists|unattended-upgrade))$/ ||
+      key ~ /^dir(::state|::state::(lists|status)|::etc|::etc::(sourcelist|sourceparts))?$/ ||
+      key ~ /^unattended-upgrade::(allowed-origins|origins-pattern|package-blacklist|package-whitelist)::/ { print substr($0, 1, 300) }')
     printf '%s\n' "$tk_conf"
   else
     tk_part denied settings

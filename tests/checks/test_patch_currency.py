@@ -49,6 +49,7 @@ def pocket(**more: object) -> Pocket:
         "prefix": PREFIX,
         "suite": "bookworm-security",
         "origin": "Debian",
+        "label": "Debian-Security",
         "codename": "bookworm-security",
         "archive": "oldstable-security",
         "date": NOW - days(1),
@@ -87,6 +88,7 @@ def packages(**more: object) -> AptFacts:
         "unread": (),
         "pins": (),
         "default_release": "",
+        "automatic": None,
     }
     return AptFacts(**{**usual, **more})  # type: ignore[arg-type]
 

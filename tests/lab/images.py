@@ -86,6 +86,8 @@ RECIPES = {
             script=_script("busybox.sh"),
         ),
         Recipe(name="shells", below="bookworm-archive", packages=("tcsh", "fish", "zsh")),
+        Recipe(name="bookworm-automatic", below="bookworm-systemd", packages=("unattended-upgrades",)),
+        Recipe(name="trixie-automatic", below="trixie-systemd", packages=("unattended-upgrades",)),
         _systemd("bookworm"),
         _systemd("trixie", "wtmpdb", "libpam-wtmpdb", "lastlog2", "libpam-lastlog2"),
     )

@@ -124,6 +124,8 @@ def _systemd(image: str, script: str = "", session: str = "") -> Persona:
     )  # fmt: skip
 
 
+_AUTOMATIC = "cp /usr/share/unattended-upgrades/20auto-upgrades /etc/apt/apt.conf.d/20auto-upgrades\n"
+
 # Accounts of the persona "shells" that the audit key opens, and the shell each has.
 SHELL_LOGINS = {
     f"audit-{Path(shell).name}": shell
@@ -219,6 +221,9 @@ PERSONAS: dict[str, Persona] = {
     # other log.
     "systemd-12": _systemd("bookworm-systemd"),
     "systemd-13": _systemd("trixie-systemd"),
+    # unattended-upgrades as its package configures it, and switched on. It has not run yet.
+    "automatic-12": _systemd("bookworm-automatic", _AUTOMATIC),
+    "automatic-13": _systemd("trixie-automatic", _AUTOMATIC),
     # Somebody left 30 days ago; only the password was locked. A key, a crontab, a queued at job, a user
     # manager that lingers with a service in it, and a session that is still open.
     "systemd-leaver": _systemd("bookworm-systemd", _SYSTEMD_LEAVER, session="tanaka"),

@@ -385,6 +385,24 @@ def test_the_preferred_release_is_told(root: DebianRoot) -> None:
     assert facts_of(root).default_release == "bookworm"
 
 
+def test_settings_count_in_whatever_case_they_are_written(root: DebianRoot) -> None:
+    """apt.conf(5): keys have no case; apt-config prints them as whoever wrote them did."""
+    usual(root)
+    (root.etc / "apt.conf.d/odd").write_text(
+        'apt::default-release "bookworm";\n'
+        'apt::periodic { update-package-lists "1"; unattended-upgrade "0"; };\n'
+        'unattended-upgrade::ORIGINS-pattern { "origin=Debian"; "origin=*"; };\n'
+        'Unattended-Upgrade::Package-Blacklist { "linux-"; };\nUnattended-Upgrade::Mail "CANARY";\n'
+    )
+    facts = facts_of(root)
+    assert facts.default_release == "bookworm"
+    assert facts.automatic is not None
+    assert (facts.automatic.fetches, facts.automatic.installs) == ("1", "0")
+    assert (facts.automatic.enabled, facts.automatic.blacklist) == (True, ("linux-",))
+    assert facts.automatic.origins_pattern == ("origin=Debian", "origin=*")
+    assert "CANARY" not in repr(root.ask(PROBE))
+
+
 def test_a_fifo_and_odd_names_among_the_lists_are_passed_over(root: DebianRoot) -> None:
     usual(root)
     os.mkfifo(
