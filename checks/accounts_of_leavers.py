@@ -12,6 +12,7 @@ from checks.leavers import Leaver
 from checks.left_behind import judge_residue
 from checks.model import Outcome, Result, Subject, not_known
 from checks.scene import CLOSED, Scene, stamp
+from checks.sudo_rights import rights_of
 from checks.text import say
 from checks.use_after import Gone, judge_use
 from checks.ways_in import Ways, ways_in
@@ -31,7 +32,7 @@ def judge_leaver(scene: Scene, leaver: Leaver) -> Iterator[Outcome]:
     if state.standing is not Standing.CLOSED:
         yield from _use(scene, leaver, quiet=False)
         return
-    left = judge_residue(view, account, leaver.name)
+    left = judge_residue(scene, account, leaver.name)
     if left:
         yield left
     was_here = bool(account or left or _logged_anything(scene, leaver.name) or scene.was_here(leaver.name))
@@ -73,7 +74,7 @@ def _standing(scene: Scene, leaver: Leaver, account: Account | None, state: Clos
     opened += [it for it in (footholds(scene, leaver, account) if due else ()) if it not in opened]
     opened += [it.words for it in held]
     if opened:
-        listed = ", ".join(opened)
+        listed = ", ".join((*opened, *(rights_of(scene, account) if ways and account else ())))
         summary = say(
             "{name} left on {day} and still gets in: {ways}", name=leaver.name, day=left_on, ways=listed
         )

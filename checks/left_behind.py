@@ -5,16 +5,22 @@ from collections.abc import Iterator
 from checks.account_view import View
 from checks.leavers import Register
 from checks.model import Outcome, Result, Subject
-from checks.scene import NOTHING_LEFT
+from checks.scene import NOTHING_LEFT, Scene
+from checks.sudo_rights import rules_left
 from checks.text import say
 from collectors.facts import Known
 from collectors.probes.accounts import Account
 
 
-def judge_residue(view: View, account: Account | None, name: str) -> Outcome | None:
+def judge_residue(scene: Scene, account: Account | None, name: str) -> Outcome | None:
     """Warn of what a closed account leaves behind; None when nothing is there."""
+    view = scene.view
     homes = () if account else homes_of(view, name)
-    left = (*_residue(view, account, name), *(_home(name, *home) for home in homes))
+    left = (
+        *_residue(view, account, name),
+        *rules_left(scene, account, name, dict(homes)),
+        *(_home(name, *home) for home in homes),
+    )
     if not left:
         return None
     # Given to root is put away; given to anybody else is within another person's reach.

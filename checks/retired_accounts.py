@@ -6,11 +6,12 @@ Each person of the roster who has left, on each host: the expiry date of the acc
 not close it, every way in that is still open (public keys, password, sftp and forwarding, cron, at,
 lingering services, running processes, open sessions), also under a second name with the same user id and
 under other accounts that hold the person's key. A key is the person's when it stands, or stood in an
-earlier run, in the person's own files on any host of the run. What a closed account leaves behind is named.
-How long closing took is judged from the log of log-ins, the expiry date, the change time of the account
-files and earlier runs. A log-in after the last day is named, also from wtmp, lastlog and their successors;
-that there was none is said only where the log covers all the time since. Accounts that are neither on the
-roster nor declared are named too.
+earlier run, in the person's own files on any host of the run. What sudo and doas let an open account do then
+is named, and what a closed account leaves behind, rules of sudo and doas among it. How long closing took is
+judged from the log of log-ins, the expiry date, the change time of the account files and earlier runs. A
+log-in after the last day is named, also from wtmp, lastlog and their successors; that there was none is said
+only where the log covers all the time since. Accounts that are neither on the roster nor declared are named
+too.
 
 ## Why it matters
 
@@ -20,7 +21,8 @@ and services go on working.
 ## What to do
 
 Set the account's expiry date (`usermod --expiredate 1 NAME`) on the last day, end its processes, and
-remove its keys from other accounts. Declare accounts that belong to no single person under `[[account]]`.
+remove its keys from other accounts and its name from the rules of sudo. Declare accounts that belong to no
+single person under `[[account]]`.
 """
 
 from collections.abc import Iterator
@@ -50,6 +52,7 @@ from checks.model import (
     not_known,
 )
 from checks.scene import CLOSED, Numbers, Scene, twins_of, was_here
+from checks.sudo_rights import judge_unseen_rules
 from checks.text import say
 from collectors.evidence import TargetKind
 from collectors.facts import Fact, Known, Unknown
@@ -61,6 +64,7 @@ from collectors.probes.names import NamesFacts
 from collectors.probes.residue import ResidueFacts
 from collectors.probes.shadow import ShadowFacts
 from collectors.probes.sshd import SshdFacts
+from collectors.probes.sudo import SudoFacts
 from collectors.sources.roster import RosterFacts
 from config.duration import Duration
 
@@ -147,6 +151,7 @@ def retired_accounts(
     residue: Fact[ResidueFacts],
     events: Fact[EventsFacts],
     logins: Fact[LoginsFacts],
+    sudo: Fact[SudoFacts],
     options: Limits,
     clock: Clock,
     target: Target,
@@ -173,6 +178,7 @@ def retired_accounts(
         people=fleet.people,
         events=events,
         logins=logins,
+        sudo=sudo,
         numbers=Numbers(
             unowned=Result(options.unowned),
             locked_only=Result(options.locked_only),
@@ -189,6 +195,7 @@ def retired_accounts(
             outcomes.extend(judge_other(scene, account))
     outcomes.extend(judge_lost_homes(view, register))
     outcomes.extend(judge_unreadable(view))
+    outcomes.extend(judge_unseen_rules(scene))
     if not outcomes and isinstance(names, Unknown):
         outcomes.append(not_known(Subject(kind="host", name=""), names.reason, CLOSED, detail=names.detail))
     yield from outcomes or [

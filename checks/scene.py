@@ -13,6 +13,7 @@ from collectors.facts import Fact
 from collectors.probes.accounts import Account
 from collectors.probes.events import EventsFacts
 from collectors.probes.logins import LoginsFacts
+from collectors.probes.sudo import SudoFacts
 
 CLOSED = say("closed: expired, or no account")
 OWNED = say("on the roster, or declared with an owner")
@@ -52,6 +53,7 @@ class Scene(Struct, frozen=True, kw_only=True):
     """log-in names of which a key is known, be it from another host"""
     events: Fact[EventsFacts]
     logins: Fact[LoginsFacts]
+    sudo: Fact[SudoFacts]
     numbers: Numbers
     clock: Clock
     target: Target

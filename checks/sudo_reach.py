@@ -4,7 +4,8 @@ from datetime import datetime
 
 from msgspec import Struct
 
-from collectors.probes.sudo import ANYBODY, Grant, Named, Rule, SudoFacts, Who
+from collectors.probes.sudo import SudoFacts
+from collectors.probes.sudo_rules import ANYBODY, Grant, Named, Rule, Who
 
 _BOUND = (Named.USER, Named.UID)
 """entries that name one account, whoever has it"""

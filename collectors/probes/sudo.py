@@ -1,87 +1,22 @@
 """Who may act as root by sudo(8) or doas(1), as their files say on this host."""
 
-from collections.abc import Iterator
-from datetime import datetime
-from enum import StrEnum
-from ipaddress import ip_interface, ip_network
+from ipaddress import IPv4Interface, IPv6Interface, ip_interface
 
 from collectors.evidence import Part, Reason, Section
 from collectors.facts import Facts, Probe, WithheldError
 from collectors.probes import doas
 from collectors.probes.rows import broken, count, required, rows
-from collectors.probes.sudoers import Alias, Command, Damage, Include, Privilege, Setting, Word, entries
+from collectors.probes.sudo_rules import ANYBODY, Grant, Named, Resolver, Rule, Switch, Who
+from collectors.probes.sudoers import Alias, Entry, Include, Privilege, Setting, Word, entries
 
 FILE_BYTES = 131_072
 """what the probe sends of one file at most"""
 _DEPTH = 128
 """sudo's own limit of includes within includes (MAX_SUDOERS_DEPTH)"""
-_MOST_WORDS = 20_000
-"""of all lists with their aliases resolved: aliases within aliases multiply"""
-_FOREIGN_PASSWORD = frozenset({"rootpw", "targetpw", "runaspw"})
+_MOST_FILES = 1_024
+"""read one after the other; what includes itself twice would multiply"""
+_MOST_ENTRIES = 50_000
 _LOCAL_SOURCES = frozenset({"files"})
-ANYBODY = "ALL:ALL"
-"""the text of a grant for all target users and groups"""
-
-
-class Named(StrEnum):
-    """How a rule names people."""
-
-    EVERYBODY = "everybody"
-    USER = "user"
-    UID = "uid"
-    GROUP = "group"
-    GID = "gid"
-    NETGROUP = "netgroup"
-    PLUGIN = "plugin"
-    """a group that a plugin of sudo's looks up"""
-
-
-class Who(Facts, frozen=True, kw_only=True):
-    """One entry of the list of users of a rule, aliases resolved; of several that fit the last decides."""
-
-    by: Named
-    value: str
-    negated: bool
-
-
-class Grant(Facts, frozen=True, kw_only=True):
-    """Commands of a rule that stand beside each other and are alike."""
-
-    number: int
-    """0 means ALL commands"""
-    denied: bool
-    """behind a `!`"""
-    nopasswd: bool
-    as_root: bool
-    runas: str
-    """`USERS:GROUPS` as written; two with one text are for the same target users"""
-    not_before: datetime | None
-    not_after: datetime | None
-
-
-class Rule(Facts, frozen=True, kw_only=True):
-    """One rule that holds on this host, or may."""
-
-    tool: str
-    """`sudo` or `doas`"""
-    place: str
-    """`FILE:LINE`"""
-    certain: bool
-    """false when only a name service or the network could tell whether it is for this host"""
-    idle: bool
-    """no such program is there, or it refuses the file for its owner or mode"""
-    users: tuple[Who, ...]
-    grants: tuple[Grant, ...]
-
-
-class Switch(Facts, frozen=True, kw_only=True):
-    """A Defaults line that changes whose password is asked for, if any."""
-
-    name: str
-    """`authenticate`: false asks for none; `foreign`: another account's"""
-    on: bool
-    users: tuple[Who, ...]
-    """empty for everybody"""
 
 
 class SudoFacts(Facts, frozen=True, kw_only=True):
@@ -112,9 +47,13 @@ def parse(section: Section) -> SudoFacts:
             reader.doas(kind, path)
         else:
             reader.sudoers(path)
+    resolver = Resolver(
+        host=reader.host, addresses=_addresses(section), aliases=reader.aliases, settings=reader.settings
+    )
+    found = [resolver.rule(place, it, idle=idle) for place, idle, it in reader.privileges]
     return SudoFacts(
-        rules=reader.rules(),
-        switches=reader.switches(),
+        rules=(*(it for it in found if it), *reader.doas_rules),
+        switches=resolver.switches(),
         damaged=tuple(dict.fromkeys(reader.damaged)),
         outside=_outside(required(section, "sources")) if tools & {"sudo", "sudo-rs"} else (),
     )
@@ -134,6 +73,20 @@ def _outside(part: Part) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
+def _addresses(section: Section) -> list[IPv4Interface | IPv6Interface] | None:
+    """Read the host's own addresses; None when they were not asked for or not told."""
+    part = section.part("addresses")
+    if part is None or part.state != "read":
+        return None
+    found: list[IPv4Interface | IPv6Interface] = []
+    for number, line in rows(part):
+        try:
+            found.append(ip_interface(line))
+        except ValueError:
+            raise broken(part, number, "no address") from None
+    return found
+
+
 class _Reader:
     """What the files say, piece by piece."""
 
@@ -146,8 +99,8 @@ class _Reader:
         self.privileges: list[tuple[str, bool, Privilege]] = []
         self.settings: list[Setting] = []
         self.doas_rules: list[Rule] = []
-        self.words = 0
-        self.steps = 0
+        self.read: dict[str, tuple[list[tuple[int, Entry]], bool]] = {}
+        self.files = self.entries = 0
 
     def sudoers(self, path: str) -> None:
         self._file(path, 0, idle=not self.tools & {"sudo", "sudo-rs"})
@@ -214,167 +167,38 @@ class _Reader:
         return part.lines
 
     def _file(self, path: str, depth: int, *, idle: bool) -> None:
-        self.steps += 1
-        if depth > _DEPTH or self.steps > _MOST_WORDS:
-            self.damaged.append(f"{path}:1")
-            return
-        lines, refused = self._content(required(self.section, f"f {path}"))
-        for number, entry in entries(lines):
+        found, refused = self._entries(path)
+        idle = idle or refused
+        for number, entry in found:
             place = f"{path}:{number}"
             match entry:
-                case Include():
+                case Include() if depth < _DEPTH:
                     target = self._absolute(entry.path, path)
                     for file in self._names("d", target) if entry.is_dir else [target]:
-                        self._file(file, depth + 1, idle=idle or refused)
-                case Alias():
-                    key = (entry.kind, entry.name)
-                    if key in self.aliases:
-                        self.damaged.append(place)
-                    self.aliases.setdefault(key, entry.words)
+                        self._file(file, depth + 1, idle=idle)
+                case Alias() if (entry.kind, entry.name) not in self.aliases:
+                    self.aliases[entry.kind, entry.name] = entry.words
                 case Setting():
                     self.settings.append(entry)
                 case Privilege():
-                    self.privileges.append((place, idle or refused, entry))
-                case Damage():
+                    self.privileges.append((place, idle, entry))
+                case _:
                     self.damaged.append(place)
+
+    def _entries(self, path: str) -> tuple[list[tuple[int, Entry]], bool]:
+        """Read a file once, and count how often it is read: files may include each other."""
+        if path not in self.read:
+            lines, refused = self._content(required(self.section, f"f {path}"))
+            self.read[path] = list(entries(lines)), refused
+        self.files += 1
+        self.entries += len(self.read[path][0])
+        if self.files > _MOST_FILES or self.entries > _MOST_ENTRIES:
+            raise WithheldError(Reason.LIMIT, "files that include each other")
+        return self.read[path]
 
     def _absolute(self, path: str, where: str) -> str:
         full = path.replace("%h", self.host.partition(".")[0])
         return (full if full.startswith("/") else f"{where.rpartition('/')[0]}/{full}")[:1024]
-
-    def _flat(self, kind: str, words: tuple[Word, ...]) -> Iterator[Word]:
-        """Resolve aliases; `!` before one turns each of its entries round. Sudo breaks a circle as we do."""
-        open_now: set[str] = set()
-
-        def walk(listed: tuple[Word, ...], *, turned: bool) -> Iterator[Word]:
-            for word in listed:
-                members = None if word.quoted else self.aliases.get((kind, word.text))
-                if members is None or word.text in open_now:
-                    self.words += 1
-                    if self.words > _MOST_WORDS:
-                        raise WithheldError(Reason.LIMIT, "aliases within aliases")
-                    yield Word(word.text, word.negated != turned, word.quoted)
-                else:
-                    open_now.add(word.text)
-                    yield from walk(members, turned=word.negated != turned)
-                    open_now.discard(word.text)
-
-        return walk(words, turned=False)
-
-    def rules(self) -> tuple[Rule, ...]:
-        """Resolve the privileges that are for this host."""
-        found: list[Rule] = []
-        for place, idle, it in self.privileges:
-            here = self._here(it.hosts)
-            if here is not False:
-                found.append(
-                    Rule(
-                        tool="sudo",
-                        place=place,
-                        certain=here is True,
-                        idle=idle,
-                        users=self._users(it.users),
-                        grants=tuple(self._grants(it.commands)),
-                    )
-                )
-        return (*found, *self.doas_rules)
-
-    def switches(self) -> tuple[Switch, ...]:
-        """Keep the Defaults that decide whose password is asked for."""
-        found: list[Switch] = []
-        for it in self.settings:
-            if it.name != "authenticate" and it.name not in _FOREIGN_PASSWORD:
-                continue
-            if it.scope in (">", "!") or (it.scope == "@" and self._here(it.words) is not True):
-                continue
-            users = self._users(it.words) if it.scope == ":" else ()
-            name = "authenticate" if it.name == "authenticate" else "foreign"
-            found.append(Switch(name=name, on=it.on, users=users))
-        return tuple(found)
-
-    def _users(self, words: tuple[Word, ...]) -> tuple[Who, ...]:
-        plugin = any(it.name == "group_plugin" and it.on for it in self.settings)
-        return tuple(
-            who for it in self._flat("User", words) if (who := _who(it)).by is not Named.PLUGIN or plugin
-        )
-
-    def _grants(self, commands: tuple[Command, ...]) -> Iterator[Grant]:
-        last: Grant | None = None
-        for command in commands:
-            runas = f"{_written(command.runas)}:{_written(command.runas_groups)}"
-            as_root = command.runas is None or self._fits_root(command.runas)
-            for word in self._flat("Cmnd", (command.word,)):
-                grant = Grant(
-                    number=0 if word.text == "ALL" else 1,
-                    denied=word.negated,
-                    nopasswd=command.nopasswd,
-                    as_root=as_root,
-                    runas=runas,
-                    not_before=command.not_before,
-                    not_after=command.not_after,
-                )
-                if last and grant == _with(last, 1) and grant.number:
-                    last = _with(last, last.number + 1)
-                    continue
-                if last:
-                    yield last
-                last = grant
-        if last:
-            yield last
-
-    def _fits_root(self, words: tuple[Word, ...]) -> bool:
-        for word in reversed(tuple(self._flat("Runas", words))):
-            if word.text in ("ALL", "root", "#0"):
-                return not word.negated
-        return False
-
-    def _here(self, words: tuple[Word, ...]) -> bool | None:
-        """Whether a list of hosts has this one; None when we cannot tell."""
-        for word in reversed(tuple(self._flat("Host", words))):
-            fits = self._is_this(word)
-            if fits is None:
-                return None
-            if fits:
-                return not word.negated
-        return False
-
-    def _is_this(self, word: Word) -> bool | None:
-        text = word.text.lower()
-        if word.text == "ALL" and not word.quoted:
-            return True
-        if text.startswith("+"):
-            return None
-        try:
-            return self._has_address(text)
-        except ValueError:
-            pass
-        if "." in text:
-            if any(it.name == "fqdn" and it.on for it in self.settings):
-                return None  # then the name is the one a name server gives
-            return _glob(text, self.host.lower())
-        return _glob(text, self.host.partition(".")[0].lower())
-
-    def _has_address(self, text: str) -> bool | None:
-        """Compare with the host's own addresses, as addr_matches() does; ValueError when it is no address."""
-        wanted = ip_network(text, strict=False)
-        part = self.section.part("addresses")
-        if part is None or part.state != "read":
-            return None
-        for number, line in rows(part):
-            try:
-                own = ip_interface(line)
-            except ValueError:
-                raise broken(part, number, "no address") from None
-            if own.version != wanted.version:
-                continue
-            # Without a mask it is an address, or the network of an interface.
-            if (
-                own.ip in wanted
-                if "/" in text
-                else wanted.network_address in (own.ip, own.network.network_address)
-            ):
-                return True
-        return False
 
 
 class _Mode:
@@ -394,68 +218,10 @@ class _Mode:
         self.refused = uid != 0 or bool(bits & 0o002) or (bool(bits & 0o020) and gid != 0)
 
 
-def _who(word: Word) -> Who:
-    text = word.text
-    by, value = Named.USER, text
-    if text == "ALL" and not word.quoted:
-        by, value = Named.EVERYBODY, ""
-    elif text.startswith("+"):
-        by, value = Named.NETGROUP, text[1:]
-    elif text.startswith("%:"):
-        by, value = Named.PLUGIN, text[2:]
-    elif text.startswith("%#") and text[2:].isdecimal():
-        by, value = Named.GID, text[2:]
-    elif text.startswith("%"):
-        by, value = Named.GROUP, text[1:]
-    elif text.startswith("#") and text[1:].isdecimal():
-        by, value = Named.UID, text[1:]
-    return Who(by=by, value=value, negated=word.negated)
-
-
 def _doas_user(identity: str) -> tuple[Named, str]:
     if identity.startswith(":"):
         return (Named.GID if identity[1:].isdecimal() else Named.GROUP), identity[1:]
     return (Named.UID if identity.isdecimal() else Named.USER), identity
-
-
-def _with(grant: Grant, number: int) -> Grant:
-    return Grant(
-        number=number,
-        denied=grant.denied,
-        nopasswd=grant.nopasswd,
-        as_root=grant.as_root,
-        runas=grant.runas,
-        not_before=grant.not_before,
-        not_after=grant.not_after,
-    )
-
-
-def _written(words: tuple[Word, ...] | None) -> str:
-    if words is None:
-        return "root"
-    return ",".join(("!" if it.negated else "") + it.text for it in words)
-
-
-def _glob(pattern: str, text: str) -> bool | None:
-    """Match `*` and `?` in linear steps; None for a pattern with brackets, which we do not read."""
-    if "[" in pattern or "\\" in pattern:
-        return None
-    at = star = mark = 0
-    starred = False
-    for_pattern = 0
-    while at < len(text):
-        if for_pattern < len(pattern) and pattern[for_pattern] == "*":
-            starred, star, mark = True, for_pattern, at
-            for_pattern += 1
-        elif for_pattern < len(pattern) and pattern[for_pattern] in ("?", text[at]):
-            for_pattern += 1
-            at += 1
-        elif starred:
-            mark += 1
-            for_pattern, at = star + 1, mark
-        else:
-            return False
-    return not pattern[for_pattern:].strip("*")
 
 
 PROBE = Probe(name="sudo", facts=SudoFacts, parse=parse, cap_bytes=1_048_576, order=30)

@@ -17,6 +17,7 @@ from collectors.probes.names import NamesFacts, ServiceEntry
 from collectors.probes.residue import ResidueFacts
 from collectors.probes.shadow import PasswordState, ShadowEntry, ShadowFacts
 from collectors.probes.sshd import SshdFacts
+from collectors.probes.sudo import SudoFacts
 from collectors.sources.roster import Person, RosterFacts
 from tests.collectors.probes.asked import Answer
 
@@ -167,6 +168,12 @@ def logins(**more: Any) -> LoginsFacts:
     return LoginsFacts(**{**values, **more})
 
 
+def sudo(**more: Any) -> SudoFacts:
+    """No rules."""
+    values: dict[str, Any] = dict.fromkeys(("rules", "switches", "damaged", "outside"), ())
+    return SudoFacts(**{**values, **more})
+
+
 def person(name: str = "sato", left_on: date | None = LONG_AGO, **more: Any) -> Person:
     """A person with one log-in name."""
     return Person(
@@ -217,6 +224,7 @@ def judge(**given: Any) -> list[Outcome]:
         "residue": residue(),
         "events": events(),
         "logins": logins(),
+        "sudo": sudo(),
     }
     for name in given.keys() & facts.keys():
         facts[name] = given[name]

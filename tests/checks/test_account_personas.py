@@ -78,6 +78,7 @@ _BAD = {
     "unprivileged": {
         ("leavers", "account", "sato", Result.UNKNOWN),
         ("leavers", "account", "tanaka", Result.FAIL),
+        ("leavers", "sudo-rules", "", Result.UNKNOWN),
         ("passwords", "target", "", Result.UNKNOWN),
     },
 }
@@ -106,6 +107,33 @@ def test_the_leaver_is_told_with_every_way_in(host: HostFactory) -> None:
     assert said == "open: public key, cron jobs, running processes (sh, sleep)"
 
 
+_RULE = "echo 'tanaka ALL=(ALL) NOPASSWD: ALL' > /etc/sudoers.d/tanaka; chmod 440 /etc/sudoers.d/tanaka\n"
+
+
+@pytest.mark.lab
+def test_the_next_one_of_a_leavers_name_is_root_by_the_rule_left_behind(own_host: OwnHostFactory) -> None:
+    """A3: userdel leaves the file, and sudo asks for the name only."""
+    machine = own_host(
+        "clean", setup=f"useradd -u 12003 tanaka; {_RULE}userdel -r tanaka 2>/dev/null || true"
+    )
+    found = {(it.subject.kind, it.subject.name): it for it in _findings(machine)}
+    said = found["residue", "tanaka"]
+    assert said.result is Result.WARN
+    assert said.actual.english() == ("sudo rule /etc/sudoers.d/tanaka:1: whoever gets this name next is root")
+    assert found["account", "tanaka"].result is Result.PASS
+    attempt = "useradd -u 12009 tanaka; setpriv --reuid 12009 --clear-groups --regid 12009 sudo -n id -u"
+    assert machine.sh(attempt).stdout.strip() == "0"
+
+
+@pytest.mark.lab
+def test_what_a_leaver_may_do_by_sudo_is_told_with_the_ways_in(own_host: OwnHostFactory) -> None:
+    machine = own_host("leaver", setup=_RULE)
+    said = {it.subject.name: it for it in _findings(machine) if it.promise == "leavers"}["tanaka"]
+    assert said.actual.english().endswith(
+        ", then ALL commands as root without a password by /etc/sudoers.d/tanaka:1"
+    )
+
+
 @pytest.mark.lab
 @pytest.mark.parametrize(
     "setup",
@@ -113,8 +141,9 @@ def test_the_leaver_is_told_with_every_way_in(host: HostFactory) -> None:
         'echo "$KEY_sato" | lab-key sato; echo "$KEY_sato" | lab-key root',
         "setpriv --reuid=12001 sleep 3600 >/dev/null 2>&1 &",
         "userdel sato; usermod -L suzuki; chage -M 99999 suzuki",
+        "echo 'sato ALL=ALL' > /etc/sudoers.d/sato; userdel -r sato 2>/dev/null || true",
     ],
-    ids=["key under root", "process of an expired leaver", "deleted and never changed"],
+    ids=["key under root", "process of an expired leaver", "deleted and never changed", "rule of sudo"],
 )
 def test_a_cut_answer_is_never_better_than_the_whole(own_host: OwnHostFactory, setup: str) -> None:
     """Criteria 8 and 9: a subject passes only where it passed on the whole answer, and nothing raises."""

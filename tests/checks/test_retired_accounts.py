@@ -695,5 +695,6 @@ def test_the_catalogue_knows_what_it_needs() -> None:
         "residue",
         "logins",
         "events",
+        "sudo",
     }
     assert entry.options is Limits

@@ -6,7 +6,7 @@ import pytest
 
 from checks.sudo_reach import Holder, fits, names_it, perhaps, reach
 from collectors.probes.sudo import SudoFacts
-from tests.collectors.probes.sudo_rules import rules_of
+from tests.collectors.probes.sudo_answers import rules_of
 
 NOW = datetime(2026, 3, 31, 12, 0, tzinfo=UTC)
 SATO = Holder(name="sato", uid=1001, groups=frozenset({"sato", "Wheel"}), gids=frozenset({1001, 27}))

@@ -6,10 +6,11 @@ from hypothesis import strategies as st
 
 from collectors.evidence import Reason
 from collectors.facts import WithheldError
-from collectors.probes.sudo import PROBE, Named, SudoFacts
+from collectors.probes.sudo import PROBE, SudoFacts
+from collectors.probes.sudo_rules import Named
 from config.errors import ParseError
 from tests.collectors.probes.fixed_paths import SHELLS, ask
-from tests.collectors.probes.sudo_rules import rules_of
+from tests.collectors.probes.sudo_answers import rules_of
 
 _HOSTILE = r"""
 rm -rf /etc/sudoers* /etc/doas*
@@ -192,6 +193,9 @@ def test_aliases_that_multiply_are_a_limit() -> None:
 
 def test_a_file_that_includes_itself_ends() -> None:
     assert rules_of("@include /etc/sudoers\nx ALL=ALL\n").damaged
+    with pytest.raises(WithheldError) as withheld:
+        rules_of("@include /etc/sudoers\n@include /etc/sudoers\n")
+    assert withheld.value.reason is Reason.LIMIT
 
 
 def test_an_included_file_that_did_not_arrive_is_an_error() -> None:

@@ -9,7 +9,8 @@ import pytest
 
 from checks.sudo_reach import Holder, fits, reach
 from collectors.framing import parse_stream
-from collectors.probes.sudo import Named, SudoFacts
+from collectors.probes.sudo import SudoFacts
+from collectors.probes.sudo_rules import Named
 from collectors.registry import all_probes
 from collectors.script import Parameters, compose
 from tests.lab.host import Host
