@@ -32,22 +32,22 @@ _RIGHTS = {
 def try_hosts(site: Site, names: tuple[str, ...]) -> tuple[TargetEvidence, ...]:
     """Visit hosts one after another with the smallest question; keep nothing."""
     hosts = _chosen(site, names)
-    reach = Reach(site, hosts)
-    return tuple(
-        visit(
-            host,
-            reach.transport(host),
-            (all_probes()["platform"],),
-            Parameters(),
-            run=0,
-            plan=NO_PLAN,
-            salt=fresh_salt(),
-            boundary=fresh_boundary(),
-            now=now,
-            deadline_s=float(site.config.ssh.host_timeout.seconds),
+    with Reach(site, hosts) as reach:
+        return tuple(
+            visit(
+                host,
+                reach.transport(host),
+                (all_probes()["platform"],),
+                Parameters(),
+                run=0,
+                plan=NO_PLAN,
+                salt=fresh_salt(),
+                boundary=fresh_boundary(),
+                now=now,
+                deadline_s=float(site.config.ssh.host_timeout.seconds),
+            )
+            for host in hosts
         )
-        for host in hosts
-    )
 
 
 def advice(evidence: TargetEvidence) -> str:
@@ -77,13 +77,14 @@ def pin_hosts(
 
 
 def _pin_one(site: Site, host: Host, confirm: Callable[[str], bool] | None) -> Iterator[tuple[str, bool]]:
-    keys = scan_host_key(host, float(site.config.ssh.connect_timeout.seconds))
+    reach = Reach(site, (host,), keys=bool(host.jump))
+    keys = scan_host_key(reach.road(host), float(site.config.ssh.connect_timeout.seconds))
     for key in keys:
         yield f"{host.name}: {key.key_type} {key.fingerprint}", True
     if confirm is not None and not confirm(f"Pin {len(keys)} keys of {host.name}?"):
         yield f"{host.name}: not pinned", False
         return
-    conflicts = pin(site.known_hosts, host.where, host.port, keys)
+    conflicts = pin(site.known_hosts, *reach.login(host).pinned_as, keys)
     for each in conflicts:
         pinned = f"line {each.line} of {site.known_hosts.name} pins {each.key_type} {each.pinned}"
         offered = f"the host offers {each.offered or 'no such key'}"

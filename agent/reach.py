@@ -1,42 +1,73 @@
-"""The way to each host of a site, as declared."""
+"""The way to each host of a site: as declared, and where that is silent, as OpenSSH's configuration says."""
 
+import getpass
+import re
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import structlog
+from msgspec import Struct
 
+from agent.clock import Now
+from agent.clock import now as clock
+from agent.secrets import fetch
 from agent.sites import Site
 from collectors.dialer import Dialer
+from collectors.identities import MOST, Identity, Keyring
+from collectors.jump import JumpHost, Through
 from collectors.known_hosts import KnownHosts
 from collectors.known_hosts import read as read_known_hosts
 from collectors.local import LocalTransport
-from collectors.ssh import SshTransport, load_identity
+from collectors.road import Command, Direct, Road
+from collectors.ssh import SshTransport
+from collectors.ssh_config import SshSettings, ssh_settings
+from collectors.ssh_session import Login
 from collectors.transport import Transport
 from config.errors import ConfigError
-from config.model import Host, TransportKind
+from config.model import Host, Ssh, TransportKind
+
+_HOP = re.compile(r"(?:ssh://)?(?:([^@]+)@)?(\[[0-9A-Fa-f:.%]+\]|[^:@\[\]]+)(?::([0-9]{1,5}))?/?")
+_MOST_HOPS = 8
+_AT_ONCE = 8
+"""`ssh -G` processes"""
+
+
+class Way(Struct, frozen=True, kw_only=True):
+    """How one host is reached and logged in to."""
+
+    login: Login
+    hops: tuple[Login, ...] = ()
+    """jump hosts, nearest first"""
+    proxy_command: str = ""
 
 
 class Reach:
-    """Make a transport for each host; keys and pins are read once, before anything is contacted.
+    """Make a transport for each host; keys, pins and OpenSSH's settings are read before anybody is contacted.
 
-    Raises ConfigError at once for a private key that cannot be used: that is our own trouble, not a host's.
+    Raises ConfigError at once for what is our own trouble, not a host's: a private key that cannot be used,
+    a configuration that ssh refuses. Without `keys` hosts can be connected to, but not logged in to.
     """
 
-    def __init__(self, site: Site, hosts: tuple[Host, ...]) -> None:
+    def __init__(self, site: Site, hosts: Iterable[Host], *, keys: bool = True, now: Now = clock) -> None:
         self._site = site
-        self._timeout_s = site.config.ssh.connect_timeout.seconds
-        self._identities: dict[Path, Any] = {}
-        self._known_hosts: KnownHosts | None = None
+        self._now = now
         self._dialer: Dialer | None = None
+        self._jumps: dict[tuple[Login, ...], JumpHost] = {}
         remote = [host for host in hosts if host.transport is TransportKind.SSH]
-        for host in remote:
-            path = self._identity(host)
-            if path not in self._identities:
-                self._identities[path] = load_identity(path)
-        if remote:
-            self._known_hosts = read_known_hosts(site.known_hosts, *site.global_known_hosts)
-            for warning in self._known_hosts.warnings:
-                structlog.get_logger().warning("pinned keys", problem=warning)
+        ssh = site.config.ssh
+        self._timeout_s = ssh.connect_timeout.seconds
+        self._ways: dict[str, Way] = {}
+        if not remote:
+            return
+        known_hosts = read_known_hosts(site.known_hosts, *site.global_known_hosts)
+        for warning in known_hosts.warnings:
+            structlog.get_logger().warning("pinned keys", problem=warning)
+        passphrase = fetch(ssh.passphrase, "passphrase of [ssh]", site.folder) if ssh.passphrase else None
+        guide = _Guide(site, known_hosts, Keyring(passphrase=passphrase, agent=ssh.agent) if keys else None)
+        with ThreadPoolExecutor(max_workers=_AT_ONCE if guide.asks_ssh else 1) as pool:
+            self._ways = dict(zip((host.name for host in remote), pool.map(guide.way, remote), strict=True))
 
     def __enter__(self) -> Self:
         """Let all transports made from now on share one dialer; without it each connects by itself."""
@@ -44,30 +75,144 @@ class Reach:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Leave no connection behind that is only coming about."""
+        """Leave no connection behind."""
         if self._dialer is not None:
             self._dialer.close()
+        for jump in self._jumps.values():
+            jump.close()
 
     def transport(self, host: Host) -> Transport:
         """Return a fresh transport, good for one question."""
         if host.transport is TransportKind.LOCAL:
             return LocalTransport()
-        if self._known_hosts is None:
-            message = f"{host.name} was not announced"
-            raise ValueError(message)
-        return SshTransport(
-            address=host.where,
-            port=host.port,
-            user=host.user,
-            identity=self._identities[self._identity(host)],
-            known_hosts=self._known_hosts,
-            connect_timeout_s=self._timeout_s,
-            dialer=self._dialer,
+        return SshTransport(self.login(host), self.road(host))
+
+    def login(self, host: Host) -> Login:
+        """Whom to be there, and by which name its key is pinned."""
+        return self._ways[host.name].login
+
+    def road(self, host: Host) -> Road:
+        """Return a fresh road to the host's SSH port."""
+        way = self._ways[host.name]
+        if way.proxy_command:
+            return Command(way.proxy_command, connect_timeout_s=self._timeout_s)
+        return self._road(way.login, way.hops)
+
+    def _road(self, login: Login, hops: tuple[Login, ...]) -> Road:
+        if hops:
+            return Through(self._jump(hops), login.address, login.port)
+        return Direct(login.address, login.port, connect_timeout_s=self._timeout_s, dialer=self._dialer)
+
+    def _jump(self, hops: tuple[Login, ...]) -> JumpHost:
+        """The last of some jump hosts, one connection for all that lies behind it."""
+        if hops not in self._jumps:
+            self._jumps[hops] = JumpHost(
+                hops[-1],
+                self._road(hops[-1], hops[:-1]),
+                most_at_once=self._site.config.ssh.jump_channels,
+                connect_timeout_s=self._timeout_s,
+                now=self._now,
+            )
+        return self._jumps[hops]
+
+
+class _Guide:
+    """Finds the way to each host; threads share it."""
+
+    def __init__(self, site: Site, known_hosts: KnownHosts, keyring: Keyring | None) -> None:
+        self._site = site
+        self._ssh: Ssh = site.config.ssh
+        self._known_hosts = known_hosts
+        self._keyring = keyring
+        self._hop_logins: dict[tuple[object, ...], Login] = {}
+        """one object a jump host, so that all that lies behind it shares its connection"""
+        self._said: dict[tuple[str, str | None, int | None], SshSettings] = {}
+        declared = self._ssh.config
+        config = site.path(declared) if declared else None
+        usual = declared == Ssh().config
+        if config and not config.is_file():
+            if not usual:
+                message = f"{declared}: there is no such file"
+                raise ConfigError(message, hint='Correct config under [ssh], or set config = "".')
+            config = None
+        self.asks_ssh = config is not None
+        # Without a file of its own ssh reads the system's configuration as well.
+        self._config = None if usual else config
+
+    def way(self, host: Host) -> Way:
+        """Find one host. Raises ConfigError."""
+        said = self._ask(host.where, host.user, host.port)
+        login = self._login(
+            said, host.where, host.user, host.port, self._identities(host.identity, said, host.name)
+        )
+        hops = host.jump or (said.jump if said else ())
+        return Way(
+            login=login,
+            hops=self._hops(hops, host, depth=0),
+            proxy_command=said.proxy_command if said and not hops else "",
         )
 
-    def _identity(self, host: Host) -> Path:
-        declared = host.identity or self._site.config.ssh.identity
-        if not declared:
-            message = f"no private key is declared for host {host.name!r}"
+    def _ask(
+        self, address: str, user: str | None, port: int | None, *, often: bool = False
+    ) -> SshSettings | None:
+        if not self.asks_ssh:
+            return None
+        if not often:
+            return ssh_settings(self._config, address, user=user, port=port)
+        if (address, user, port) not in self._said:
+            self._said[address, user, port] = ssh_settings(self._config, address, user=user, port=port)
+        return self._said[address, user, port]
+
+    def _login(
+        self,
+        said: SshSettings | None,
+        address: str,
+        user: str,
+        port: int | None,
+        identities: tuple[Identity, ...],
+    ) -> Login:
+        return Login(
+            address=said.address if said else address,
+            port=port or (said.port if said else 22),
+            user=user,
+            identities=identities,
+            known_hosts=self._known_hosts,
+            alias=said.alias if said else "",
+        )
+
+    def _hops(self, hops: tuple[str, ...], host: Host, *, depth: int) -> tuple[Login, ...]:
+        """Log-ins of the jump hosts; before the first one come those that its own settings name."""
+        found: list[Login] = []
+        for number, hop in enumerate(hops):
+            parts = _HOP.fullmatch(hop)
+            if parts is None or depth + len(hops) > _MOST_HOPS:
+                message = f"jump host {hop!r} of {host.name} is not [user@]address[:port], or one too many"
+                raise ConfigError(message, hint='Such as jump = ["tenken@bastion.example.jp"].')
+            user, address, port = parts[1], parts[2].strip("[]"), int(parts[3]) if parts[3] else None
+            said = self._ask(address, user, port, often=True)
+            if number == 0 and said:
+                found += self._hops(said.jump, host, depth=depth + len(hops))
+            if user is None:
+                # ssh names the local user where its configuration names nobody.
+                user = said.user if said and said.user != getpass.getuser() else host.user
+            identities = self._identities(host.identity, said, hop)
+            login = self._login(said, address, user, port, identities)
+            same = (*login.pinned_as, login.address, login.port, user, *map(id, identities))
+            found.append(self._hop_logins.setdefault(same, login))
+        return tuple(found)
+
+    def _identities(self, declared: str, said: SshSettings | None, whose: str) -> tuple[Identity, ...]:
+        """The declared key alone; without one those that ssh would show."""
+        if self._keyring is None:
+            return ()
+        own = declared or self._ssh.identity
+        if own:
+            return (self._keyring.of_file(self._site.path(own)),)
+        files = [Path(each).expanduser() for each in said.identities] if said else []
+        found = [*self._keyring.held()]
+        found += [self._keyring.of_file(file) for file in files if file.is_file()]
+        unique = {key.asbytes(): key for key in reversed(found)}
+        if not unique:
+            message = f"no private key is declared for host {whose!r}"
             raise ConfigError(message, hint="Set identity under [ssh] or in the [[host]] block.")
-        return self._site.path(declared)
+        return tuple(reversed(unique.values()))[:MOST]

@@ -4,7 +4,9 @@ import contextlib
 import socket
 import threading
 import time
+from collections.abc import Callable
 from enum import StrEnum
+from typing import Protocol
 
 PIECE = 64 << 10
 """bytes asked of the kernel at once; the SSH library asks for a few at a time"""
@@ -35,6 +37,27 @@ class WireEnd(StrEnum):
     """by the other side"""
 
 
+class Connection(Protocol):
+    """What a Wire bounds: a socket, or a channel to a host behind another."""
+
+    def settimeout(self, timeout_s: float, /) -> None:
+        """Let `recv` and `send` raise TimeoutError after that long."""
+
+    def recv(self, size: int, /) -> bytes:
+        """Return up to `size` bytes; empty at the end."""
+        ...
+
+    def send(self, data: bytes, /) -> int:
+        """Send some of `data`."""
+        ...
+
+    def shutdown(self, how: int, /) -> None:
+        """Wake up whoever waits in `recv`."""
+
+    def close(self) -> None:
+        """Give it up."""
+
+
 class Wire:
     """A socket as paramiko's Transport takes one (send, recv, close, settimeout), bounded.
 
@@ -42,8 +65,16 @@ class Wire:
     of its own. Times are time.monotonic() values.
     """
 
-    def __init__(self, connection: socket.socket, *, greet_by: float, deadline: float) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        *,
+        greet_by: float,
+        deadline: float,
+        on_close: Callable[[], None] | None = None,
+    ) -> None:
         self._socket = connection
+        self._on_close = on_close
         self._greet_by = greet_by
         self.deadline = deadline
         self._budget = GREETING_BUDGET
@@ -101,9 +132,13 @@ class Wire:
         """Close it; a thread that waits in `recv` wakes up."""
         self._closed = True
         # close() alone does not wake a thread that waits in recv().
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, EOFError):
             self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
+        with self._lock:
+            on_close, self._on_close = self._on_close, None
+        if on_close is not None:
+            on_close()
 
     def _receive(self) -> bytes:
         until = self.deadline if self.greeted else min(self.deadline, self._greet_by)

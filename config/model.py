@@ -115,6 +115,19 @@ class Privilege(StrEnum):
     """log in as root with a key whose forced command is that copy"""
 
 
+class Secret(Strict, frozen=True, kw_only=True):
+    """Where a secret stands; it is never in the configuration itself. Exactly one of them is given."""
+
+    file: str = ""
+    """a file that only its owner can read, relative to the configuration's folder"""
+    env: str = ""
+    """an environment variable"""
+    credential: str = ""
+    """a credential of systemd: LoadCredential= of the unit, systemd.exec(5)"""
+    command: tuple[str, ...] = ()
+    """a program and its arguments; its first line of output is the secret"""
+
+
 class Host(Strict, frozen=True, kw_only=True):
     """`[[host]]`: a machine to inspect."""
 
@@ -122,11 +135,14 @@ class Host(Strict, frozen=True, kw_only=True):
     transport: TransportKind = TransportKind.SSH
     address: str = ""
     """DNS name or IP address; the name when empty"""
-    port: Annotated[int, Meta(ge=1, le=65_535)] = 22
+    port: Annotated[int, Meta(ge=1, le=65_535)] | None = None
+    """22, or what OpenSSH's configuration says, when it is not given"""
     user: LoginName = "tenken"
     """the audit account"""
     identity: str = ""
-    """private key file; the one of `[ssh]` when empty"""
+    """private key file, or the `.pub` file of a key that the agent holds; the one of `[ssh]` when empty"""
+    jump: tuple[str, ...] = ()
+    """jump hosts on the way, nearest first, each as `[user@]address[:port]`; ssh_config(5), ProxyJump"""
     privilege: Privilege = Privilege.NONE
     groups: tuple[Slug, ...] = ()
     excluded: str = ""
@@ -142,6 +158,14 @@ class Ssh(Strict, frozen=True, kw_only=True):
     """`[ssh]`: what all SSH hosts share."""
 
     identity: str = ""
+    passphrase: Secret | None = None
+    """opens encrypted private keys"""
+    agent: bool = False
+    """keys of the ssh-agent at SSH_AUTH_SOCK may be used"""
+    config: str = "~/.ssh/config"
+    """OpenSSH's own configuration, asked through `ssh -G`; empty to use none"""
+    jump_channels: Annotated[int, Meta(ge=1, le=256)] = 16
+    """connections that are opened at once through one jump host"""
     known_hosts: str = "known_hosts"
     """pinned host keys, relative to the configuration's folder"""
     global_known_hosts: tuple[str, ...] = ()

@@ -24,7 +24,7 @@ def list_(app: App, *, limit: str, shape: str) -> None:
     rows = [
         {
             "name": host.name,
-            "address": f"{host.where}:{host.port}" if host.transport.value == "ssh" else "this machine",
+            "address": f"{host.where}:{host.port or 22}" if host.transport.value == "ssh" else "this machine",
             "user": host.user if host.transport.value == "ssh" else "",
             "privilege": host.privilege.value,
             "groups": ",".join(host.groups),

@@ -16,13 +16,13 @@ from agent.fanout import Job, fan_out
 from collectors.auditor import AuditorFacts, auditor_facts, footprint, most_workers
 from collectors.dialer import Dialer
 from collectors.evidence import Reason, Status, TargetEvidence
+from collectors.identities import load_identity
 from collectors.known_hosts import parse
 from collectors.probes.platform import PROBE
 from collectors.script import Parameters
-from collectors.ssh import SshTransport, load_identity
 from collectors.visit import not_visited, visit
 from config.model import Host
-from tests.collectors.sshd import HOST, USER, Sshd, playing
+from tests.collectors.sshd import HOST, USER, Sshd, playing, to_host
 
 AT = datetime(2026, 11, 22, tzinfo=UTC)
 
@@ -252,7 +252,7 @@ def test_dead_hanging_lying_and_endless_hosts_hide_no_good_one(server: Sshd) -> 
         def visit_to(kind: str, number: int) -> Job:
             port = {"dead": dead_port, "silent": silent_port}.get(kind, server.port)
             host = Host(name=f"{kind}-{number}", address=HOST, port=port)
-            transport = SshTransport(
+            transport = to_host(
                 address=HOST,
                 port=port,
                 user=USER,

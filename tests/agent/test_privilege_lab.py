@@ -14,15 +14,16 @@ from agent.sudoers import forced_line, rule
 from collectors import installed
 from collectors.evidence import Reason, Status, TargetEvidence
 from collectors.facts import Probe
+from collectors.identities import load_identity
 from collectors.known_hosts import parse
 from collectors.registry import all_probes
 from collectors.script import Parameters
-from collectors.ssh import SshTransport, load_identity
 from collectors.visit import visit
 from config.model import Host as Declared
 from config.model import Privilege
 from tests.agent.labsite import LabSite
 from tests.collectors.probes.asked import ssh
+from tests.collectors.sshd import to_host
 from tests.lab.host import Host
 from tests.lab.plugin import OwnHostFactory
 
@@ -55,7 +56,7 @@ cd /
 def ask(host: Host, privilege: Privilege, user: str) -> TargetEvidence:
     return visit(
         Declared(name="lab", user=user, privilege=privilege),
-        SshTransport(
+        to_host(
             address=host.address,
             port=host.port,
             user=user,

@@ -11,12 +11,34 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from collectors.dialer import Dialer
+from collectors.identities import Identity
+from collectors.known_hosts import KnownHosts
+from collectors.road import Direct
+from collectors.ssh import SshTransport
+from collectors.ssh_session import Login
+
 SSHD = "/usr/sbin/sshd"
 HOST = "127.0.0.1"
 USER = getpass.getuser()
 KINDS = {"ed25519": "ssh-ed25519", "ecdsa": "ecdsa-sha2-nistp256", "rsa": "ssh-rsa"}
 ASKED = 'sh -c \\"$SSH_ORIGINAL_COMMAND\\"'
 """for a forced command: run what was asked for"""
+
+
+def to_host(
+    *,
+    address: str = HOST,
+    port: int,
+    user: str = USER,
+    identity: Identity,
+    known_hosts: KnownHosts,
+    connect_timeout_s: float,
+    dialer: Dialer | None = None,
+) -> SshTransport:
+    """Return a transport to one host without a site."""
+    login = Login(address=address, port=port, user=user, identities=(identity,), known_hosts=known_hosts)
+    return SshTransport(login, Direct(address, port, connect_timeout_s=connect_timeout_s, dialer=dialer))
 
 
 def make_key(path: Path, kind: str = "ed25519", passphrase: str = "") -> Path:

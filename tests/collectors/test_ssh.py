@@ -14,12 +14,13 @@ import psutil
 import pytest
 
 from collectors.evidence import Reason
+from collectors.identities import load_identity
 from collectors.known_hosts import parse
-from collectors.ssh import SshTransport, load_identity, scan_host_key
+from collectors.road import Direct
+from collectors.ssh import SshTransport, scan_host_key
 from collectors.transport import STDERR_KEPT, Answer, HostError
 from config.errors import ConfigError
-from config.model import Host
-from tests.collectors.sshd import ASKED, HOST, USER, Sshd, make_key, playing, public, reset
+from tests.collectors.sshd import ASKED, HOST, USER, Sshd, make_key, playing, public, reset, to_host
 
 COMMAND = "exec /bin/sh -s"
 CAP = 1 << 20
@@ -52,7 +53,7 @@ class Asker:
         self, *, key: Path | None = None, pins: str | None = None, port: int = 0, connect_timeout_s: float = 5
     ) -> SshTransport:
         text = self.server.pins() if pins is None else pins
-        return SshTransport(
+        return to_host(
             address=HOST,
             port=port or self.server.port,
             user=USER,
@@ -225,7 +226,7 @@ class TestHostKey:
         assert log.count("userauth-request for user") == 1
 
     def test_every_kind_of_key_is_scanned_without_login(self, server: Sshd) -> None:
-        found = scan_host_key(Host(name="one", address=HOST, port=server.port), 10)
+        found = scan_host_key(Direct(HOST, server.port, connect_timeout_s=10), 10)
         assert {f"{key.key_type} {key.base64}" for key in found} == {
             public(path) for path in server.host_keys.values()
         }
@@ -234,7 +235,7 @@ class TestHostKey:
         with socket.create_server((HOST, 0)) as closed:
             port = closed.getsockname()[1]
         with pytest.raises(HostError) as caught:
-            scan_host_key(Host(name="one", address=HOST, port=port), 5)
+            scan_host_key(Direct(HOST, port, connect_timeout_s=5), 5)
         assert caught.value.reason is Reason.REFUSED
 
 
@@ -409,12 +410,12 @@ class TestUnreachable:
     @pytest.mark.parametrize("address", ["no-such-host.invalid", "a" * 300, "bad..name", "\u3042.invalid"])
     def test_a_name_that_does_not_resolve_is_named(self, address: str) -> None:
         with pytest.raises(HostError) as caught:
-            scan_host_key(Host(name="one", address=address), 5)
+            scan_host_key(Direct(address, 22, connect_timeout_s=5), 5)
         assert caught.value.reason is Reason.NAME
 
     def test_an_unroutable_address_is_named(self) -> None:
         with pytest.raises(HostError) as caught:
-            scan_host_key(Host(name="one", address="255.255.255.255"), 5)
+            scan_host_key(Direct("255.255.255.255", 22, connect_timeout_s=5), 5)
         assert caught.value.reason is Reason.ROUTE
 
     def test_a_connection_cut_in_mid_answer_keeps_what_came(self, ask: Asker) -> None:

@@ -17,16 +17,17 @@ from msgspec import Struct
 from collectors import script
 from collectors.evidence import HostKey, Reason, Status, TargetEvidence, printable
 from collectors.facts import Probe
+from collectors.identities import load_identity
 from collectors.known_hosts import parse
 from collectors.local import LocalTransport
 from collectors.probes.platform import PROBE
 from collectors.script import Parameters
-from collectors.ssh import SshTransport, load_identity
+from collectors.ssh import SshTransport
 from collectors.transport import Answer, HostError, Transport
 from collectors.visit import not_visited, visit
 from config.errors import ConfigError
 from config.model import Host, Privilege
-from tests.collectors.sshd import ASKED, HOST, USER, Sshd, make_key
+from tests.collectors.sshd import ASKED, HOST, USER, Sshd, make_key, to_host
 
 BOUNDARY = "0123456789abcdef" * 2
 PROBES: tuple[Probe[Any], ...] = (PROBE,)
@@ -85,7 +86,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
 
 
 def over_ssh(server: Sshd, key: Path | None = None, pins: str | None = None) -> SshTransport:
-    return SshTransport(
+    return to_host(
         address=HOST,
         port=server.port,
         user=USER,
