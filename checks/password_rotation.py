@@ -4,17 +4,22 @@
 
 For each account with a usable password: when it was changed last and how long it may stay, as shadow(5) says
 for that very account; the kind of its hash; and whether another account has the identical one. Apart from
-that, what login.defs(5) gives to new accounts.
+that, what login.defs(5) gives to new accounts, and what PAM's stacks come to when they are followed line by
+line: whether an old or a short password is refused on every way, and whether wrong ones lock the account.
+A rule that has no effect is a finding also where nothing of it is promised.
 
 ## Why it matters
 
 A limit in login.defs holds for accounts made later, not for those that exist. An old or shared password, or
-one kept as an MD5 hash, is known to more people than its owner.
+one kept as an MD5 hash, is known to more people than its owner. `remember=5` in a PAM file refuses nothing
+when a later module asks for another password, and pam_faillock locks nobody whose failures it never sees.
 
 ## What to do
 
 Set the limit for each account (`chage --maxdays 90 NAME`), have the password changed, and give every account
-a password of its own. Better: promise length, no re-use and change after exposure instead of a fixed period.
+a password of its own. Put pam_pwhistory before pam_unix, and `use_authtok` on every module after it; call
+pam_faillock with `preauth` before pam_unix, with `authfail` after it, and once in `account`. Better than a
+fixed period: promise length, no re-use and change after exposure.
 """
 
 from collections.abc import Iterator, Mapping
@@ -27,7 +32,6 @@ from checks.model import (
     Advice,
     Clock,
     History,
-    Options,
     Outcome,
     Result,
     Severity,
@@ -35,12 +39,15 @@ from checks.model import (
     check,
     not_known,
 )
+from checks.password_stacks import StackLimits, judge_stacks
 from checks.text import Text, say
 from collectors.evidence import Reason, TargetKind
 from collectors.facts import Fact, Unknown
 from collectors.probes.accounts import Account, AccountsFacts, PasswordField
 from collectors.probes.names import NamesFacts
+from collectors.probes.pam import PamFacts
 from collectors.probes.shadow import PasswordState, ShadowEntry, ShadowFacts
+from collectors.probes.sshd import SshdFacts
 from config.duration import Duration
 
 _WEAK = frozenset({"des", "bsdi", "1", "3", "md5", "sha1"})
@@ -57,7 +64,7 @@ ADVICE = (
 )
 
 
-class Limits(Options, frozen=True, kw_only=True):
+class Limits(StackLimits, frozen=True, kw_only=True):
     """Settings of `password-rotation`."""
 
     max_age: Annotated[
@@ -87,6 +94,8 @@ def password_rotation(
     accounts: AccountsFacts,
     shadow: ShadowFacts,
     names: Fact[NamesFacts],
+    pam: Fact[PamFacts],
+    sshd: Fact[SshdFacts],
     *,
     options: Limits,
     clock: Clock,
@@ -109,6 +118,7 @@ def password_rotation(
     yield from _unreadable(accounts, shadow)
     yield _defaults(accounts, options)
     yield from _directory(accounts, names)
+    yield from judge_stacks(pam, sshd, shadow, options)
     if not in_use:
         yield Outcome(
             subject=Subject(kind="host", name=""),

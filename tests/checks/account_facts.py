@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+from msgspec import structs
+
 from checks.fleet import Fleet, Fold
 from checks.model import Clock, History, Outcome, Target
 from checks.retired_accounts import Limits, retired_accounts
@@ -14,6 +16,7 @@ from collectors.probes.events import Event, EventsFacts
 from collectors.probes.keys import KeyFile, KeysFacts, PublicKey
 from collectors.probes.logins import LoginsFacts
 from collectors.probes.names import NamesFacts, ServiceEntry
+from collectors.probes.pam import AuthStack, PamFacts, PamService, PasswordStack
 from collectors.probes.residue import ResidueFacts
 from collectors.probes.shadow import PasswordState, ShadowEntry, ShadowFacts
 from collectors.probes.sshd import SshdFacts
@@ -127,6 +130,37 @@ def sshd(**more: Any) -> SshdFacts:
         "other_daemon": False,
     }
     return SshdFacts(**{**values, **more})
+
+
+def pam(**more: Any) -> PamFacts:
+    """Debian's stacks: any password is taken, and nobody counts wrong ones. Both stacks take `more`."""
+    password: dict[str, Any] = {
+        "changes": True,
+        "remembered": 0,
+        "remember_asked": 0,
+        "remember_flaw": None,
+        "remember_root": False,
+        "min_length": 0,
+        "length_asked": 0,
+        "length_flaw": None,
+        "algorithm": "yescrypt",
+    }
+    auth: dict[str, Any] = {
+        "asks_password": True,
+        "locks_after": 0,
+        "flaw": None,
+        "root_locks_after": 0,
+        "forgets": False,
+    }
+    assert more.keys() <= password.keys() | auth.keys()
+    asked = AuthStack(**{name: more.get(name, value) for name, value in auth.items()})
+    service = PamService(
+        name="passwd",
+        password=PasswordStack(**{name: more.get(name, value) for name, value in password.items()}),
+        auth=None,
+        hidden=None,
+    )
+    return PamFacts(installed=True, services=(service, structs.replace(service, name="login", auth=asked)))
 
 
 def key_file(name: str, fingerprint: str = "SHA256:of-sato", **more: Any) -> KeyFile:

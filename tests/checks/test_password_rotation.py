@@ -18,8 +18,10 @@ from tests.checks.account_facts import (
     accounts,
     by_subject,
     names,
+    pam,
     shadow,
     shadows,
+    sshd,
     unknown,
 )
 
@@ -34,6 +36,8 @@ def _judge(**given: Any) -> dict[tuple[str, str], Outcome]:
             accounts=given.get("accounts", accounts(account("sato"), account("mori", 1002))),
             shadow=given.get("shadow", shadows(shadow("sato"), shadow("mori"))),
             names=facts if isinstance(facts, Unknown) else Known(value=facts, evidence=""),
+            pam=Known(value=pam(), evidence=""),
+            sshd=Known(value=sshd(), evidence=""),
             options=given.get("options", Limits()),
             clock=CLOCK,
             history=given.get("history", History()),

@@ -54,6 +54,11 @@ def _release(suite: str) -> tuple[Recipe, Recipe]:
     )
 
 
+def _pam(suite: str) -> Recipe:
+    """Return the layer with a program that calls PAM alone, and a module that asks for good passwords."""
+    return Recipe(name=f"{suite}-pam", below=f"{suite}-archive", packages=("pamtester", "libpam-pwquality"))
+
+
 def _systemd(suite: str, *packages: str) -> Recipe:
     """Return the layer that boots `suite` with systemd; it has an archive like the others."""
     return Recipe(
@@ -88,6 +93,8 @@ RECIPES = {
         Recipe(name="shells", below="bookworm-archive", packages=("tcsh", "fish", "zsh")),
         Recipe(name="bookworm-automatic", below="bookworm-systemd", packages=("unattended-upgrades",)),
         Recipe(name="trixie-automatic", below="trixie-systemd", packages=("unattended-upgrades",)),
+        _pam("bookworm"),
+        _pam("trixie"),
         _systemd("bookworm"),
         _systemd("trixie", "wtmpdb", "libpam-wtmpdb", "lastlog2", "libpam-lastlog2"),
     )

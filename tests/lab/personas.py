@@ -217,6 +217,9 @@ PERSONAS: dict[str, Persona] = {
     # Every promise kept once SHELL_LOGINS are declared as accounts of the audit; Host.as_login chooses one of
     # them. audit-bash's .bashrc prints, and exports functions called ls and awk.
     "shells": Persona(image="shells", script=_SHELLS),
+    # Every promise kept; pamtester asks PAM, and pwquality judges new passwords.
+    "pam-12": Persona(image="bookworm-pam"),
+    "pam-13": Persona(image="trixie-pam"),
     # Every promise kept, with systemd as PID 1: units, timers, logind, a persistent journal. 13 has no
     # other log.
     "systemd-12": _systemd("bookworm-systemd"),
