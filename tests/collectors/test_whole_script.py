@@ -24,6 +24,7 @@ VOLATILE = {
     "residue": {"processes"},  # of the machine that runs the tests
     "mapped": {"processes"},
 }
+NAMES = ("sato", "mori", "gone", "ito")
 SECRETS = (b"CANARY", b"AAAAC3NzaC1lZDI1NTE5AAAAICANARY")
 _KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAICANARYbmo1dGhpcyBrZXkgaXMgb2Ygbm9ib2R5IGF0IGFs"
 _SCENARIO = rf"""
@@ -31,8 +32,12 @@ mount -t tmpfs tmpfs /home
 hash='$y$j9T$CANARYsalt0$CANARYhash4fGhKQ'
 printf 'sato:x:15001:15001:CANARY-GECOS,Room 1:/home/sato:/bin/bash\n' >> /etc/passwd
 printf 'mori:$1$CANARYsa$CANARYabcdefghijklmnop:15002:15002:CANARY:/home/mori:/bin/sh\n' >> /etc/passwd
+printf 'ito:x:15004:15004::/home/ito:/bin/sh\n' >> /etc/passwd
+printf 'ito:!:20000:0:90:7::1:\n' >> /etc/shadow
+setpriv --reuid=15004 --regid=15004 --clear-groups sleep 300 >/dev/null 2>&1 &
+trap "kill $!" EXIT
 printf 'torn:x:15003:CANARY-GECOS:/home:/bin/sh\n' >> /etc/passwd
-printf 'sato:%s:20000:0:90:7:::\nCANARYhash:20000\n' "$hash" >> /etc/shadow
+printf 'sato:%s:20000:0:90:7:::\nmori:CANARYhash\n' "$hash" >> /etc/shadow
 for who in sato mori gone; do mkdir -p "/home/$who/.ssh"; done
 printf 'command="CANARY x",from="CANARY" {_KEY} CANARY-comment\n' > /home/sato/.ssh/authorized_keys
 printf '{_KEY}\n' > /home/gone/.ssh/authorized_keys
@@ -58,7 +63,7 @@ printf '* * * * * true CANARY\n' > /var/spool/cron/crontabs/sato
 
 def streams_of(folder: Path, shells: Sequence[str], *, wrapped_by: str = "") -> dict[str, bytes]:
     """Run the whole script in each shell, all in one mount namespace in which the scenario stands."""
-    script = compose(PROBES, Parameters(names=("sato", "mori", "gone"), logs=("/etc/shadow*",)), B)
+    script = compose(PROBES, Parameters(names=NAMES, logs=("/etc/shadow*",)), B)
     (folder / "script").write_bytes(script)
     env = " ".join(f"{key}={value}" for key, value in ENVIRONMENT.items())
     runs = "".join(
