@@ -5,8 +5,9 @@
 The oldest record that can still be read, per log: authentications (auth.log or secure with their rotated
 files, or the persistent journal, whichever reaches further back), wtmp, btmp, the audit log, and every log
 the company declared. Beside it stands what is configured (logrotate, journald, auditd), which only predicts.
-Also whether the log is still written, has silent days inside, is rotated at all, and who may read or change
-it.
+Also whether the log is still written (the log-in of the inspection itself must be in it), has silent days
+inside, lost records since the inspection before without a rotation that explains it, is rotated at all, who
+may read or change it, and whether what is sent elsewhere can get lost.
 
 ## Why it matters
 
@@ -26,7 +27,8 @@ from typing import Annotated
 
 from msgspec import Meta, Struct, structs
 
-from checks.log_care import SINCE_BIRTH, integrity, rotation_runs
+from checks.log_care import SINCE_BIRTH, folders, forwarding, integrity, rotation_runs
+from checks.log_history import losses, watch
 from checks.log_sources import (
     DAY,
     LogCase,
@@ -37,10 +39,11 @@ from checks.log_sources import (
     sent_away,
     series_of,
 )
-from checks.model import Clock, Options, Outcome, Result, Severity, Subject, Target, check, not_known
+from checks.model import Clock, History, Options, Outcome, Result, Severity, Subject, Target, check, not_known
 from checks.text import Text, say
 from collectors.evidence import Reason, TargetKind
 from collectors.facts import Fact, Known
+from collectors.probes.log_files import WELL_KNOWN
 from collectors.probes.logs import LogsFacts
 from collectors.probes.platform import PlatformFacts
 from config.duration import Duration
@@ -72,9 +75,16 @@ class _Judged(Struct, frozen=True, kw_only=True):
         "PPC:10-3(2)", "PPC:10-6(3)", "ISO27001:A.8.15", "ISO27001:A.5.28", "ISO27001:A.5.33",
         "NIST800-53:AU-4", "NIST800-53:AU-9", "NIST800-53:AU-11", "CISv8:8.1", "CISv8:8.3", "CISv8:8.10",
     ),
+    watch=watch,
 )  # fmt: skip
 def access_log_retention(
-    logs: LogsFacts, platform: Fact[PlatformFacts], target: Target, options: Retention, clock: Clock
+    logs: LogsFacts,
+    platform: Fact[PlatformFacts],
+    *,
+    target: Target,
+    options: Retention,
+    clock: Clock,
+    history: History,
 ) -> Iterator[Outcome]:
     """Judge the oldest record of each log; configuration decides only what observation cannot yet tell."""
     known = platform.value if isinstance(platform, Known) else None
@@ -84,6 +94,8 @@ def access_log_retention(
         clock=clock,
         born=known.born if known else None,
         booted_s=known.booted_s if known else None,
+        visited=bool(target.audit_user),
+        power_cuts=logs.power_cuts,
     )
     yield _authentications(logs, case)
     yield from (_records(name, logs, case) for name in ("wtmp", "btmp"))
@@ -91,7 +103,10 @@ def access_log_retention(
     yield from (_declared(log, logs, case) for log in target.logs)
     for family in dict.fromkeys(file.family for file in logs.files):
         yield from integrity(family, logs)
+    yield from losses(logs, history, case)
+    yield from folders(logs)
     yield from rotation_runs(logs, case)
+    yield from forwarding(logs)
 
 
 # --- one log after the other -----------------------------------------------------------------------------
@@ -203,6 +218,26 @@ def _declared(log: AccessLog, logs: LogsFacts, case: LogCase) -> Outcome:
 
 def _judge(source: Source, case: LogCase, *, elsewhere: Reason | None, sparse: bool = False) -> _Judged:
     """Judge one source; in a `sparse` log nothing may have happened for long."""
+    judged = _span(source, case, elsewhere=elsewhere, sparse=sparse)
+    if not source.takes_log_ins or judged.result.rank < Result.WARN.rank:
+        return judged
+    # A long past proves nothing of a log that log-ins are no longer, or were never, written to.
+    if case.visited and source.last_login is not None and case.age(source.last_login) > DAY:
+        return _Judged(
+            result=Result.FAIL,
+            summary=say(
+                "the log-in of this very inspection is not in it; the last one is of {day}",
+                day=case.day(source.last_login),
+            ),
+            oldest=source.oldest,
+        )
+    if source.irrelevant or (case.visited and source.last_login is None):
+        return _open(source.current_hidden or Reason.NO_OBSERVATION, source.oldest)
+    return judged
+
+
+def _span(source: Source, case: LogCase, *, elsewhere: Reason | None, sparse: bool) -> _Judged:
+    """Judge how far a source reaches back."""
     oldest = source.oldest
     if oldest is None:
         if source.hidden or elsewhere:
@@ -212,6 +247,16 @@ def _judge(source: Source, case: LogCase, *, elsewhere: Reason | None, sparse: b
         return _Judged(
             result=Result.FAIL,
             summary=say("nothing was recorded for {days} days", days=case.age(source.newest) // DAY),
+            oldest=oldest,
+        )
+    if source.silence is not None and source.silence.broken:
+        return _Judged(
+            result=Result.FAIL,
+            summary=say(
+                "nothing was recorded between {start} and {end}, from one rotation to the next",
+                start=case.day(source.silence.start),
+                end=case.day(source.silence.end),
+            ),
             oldest=oldest,
         )
     days = case.age(oldest) // DAY
@@ -247,7 +292,8 @@ def _short(source: Source, oldest: datetime, case: LogCase, *, since_birth: bool
         )
     if since_birth and source.outlook is Outlook.UNKNOWN:
         return _open(Reason.UNDETERMINED, oldest)
-    if sparse and not source.rotated:
+    # Of wtmp the distributions' own settings keep too little; a declared log was thought of.
+    if sparse and not source.rotated and (source.outlook is not Outlook.SHORT or source.name in WELL_KNOWN):
         return say_of(Result.WARN, "records reach back {days} days; none was rotated away yet")
     if source.outlook is Outlook.ENOUGH and age + source.step >= case.keep:
         return say_of(Result.WARN, "records reach back {days} days: one rotation short of the promise")
@@ -266,10 +312,11 @@ def _doubts(source: Source, case: LogCase) -> _Judged | None:
     elif source.outlook is Outlook.STOPS:
         summary = say("the log stops when it is full: {configured}", configured=source.configured)
     elif source.silence is not None:
-        start, end = source.silence
-        summary = say("no record between {start} and {end}", start=case.day(start), end=case.day(end))
-    elif source.irrelevant:
-        summary = say("{log} has no line about a log-in", log=source.name)
+        summary = say(
+            "no record between {start} and {end}",
+            start=case.day(source.silence.start),
+            end=case.day(source.silence.end),
+        )
     else:
         return None
     return _Judged(result=Result.WARN, summary=summary, oldest=source.oldest)

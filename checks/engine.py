@@ -110,6 +110,9 @@ def remember(case: Case, run: int, entries: Iterable[Entry]) -> History:
         names = _watched(watch, entry, case, facts)
         if names is None:
             continue
+        # A reading is a present value, not a state with an age: only the latest is kept.
+        mark = earlier.key(safeguard, "@")
+        seen = {key: sighting for key, sighting in seen.items() if not key.startswith(mark)}
         for name in names:
             key = earlier.key(safeguard, name)
             first = earlier.since(safeguard, name) if key in seen else None

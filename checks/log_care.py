@@ -43,6 +43,56 @@ def integrity(family: str, logs: LogsFacts) -> Iterator[Outcome]:
     )
 
 
+def folders(logs: LogsFacts) -> Iterator[Outcome]:
+    """Fail for a folder in which others may put, rename or delete files."""
+    for folder in logs.folders:
+        system = folder.path == "/var/log" or folder.path.startswith("/var/log/audit")
+        if folder.mode & 0o002:
+            fault = "writable by all"
+        elif system and folder.owner not in _OWNERS:
+            fault = "owned by another user"
+        elif system and folder.mode & 0o020 and folder.group not in _WRITERS:
+            fault = "writable by another group"
+        else:
+            continue
+        yield Outcome(
+            subject=Subject(kind="log-folder", name=folder.path),
+            result=Result.FAIL,
+            summary=say(
+                "{folder} is {fault}: whoever may write there replaces logs", folder=folder.path, fault=fault
+            ),
+            expected=say("writable by root, syslog and their groups only"),
+            actual=say(
+                "{path} is {owner}:{group} {mode}",
+                path=folder.path,
+                owner=folder.owner,
+                group=folder.group,
+                mode=f"{folder.mode:04o}",
+            ),
+        )
+
+
+_WEAK = {
+    "udp": "records are sent by UDP: what is lost on the way leaves no trace",
+    "unused": "a rule that sends records away stands in a file that nothing includes",
+    "suspended": "the other side does not answer: nothing is sent away now",
+}
+
+
+def forwarding(logs: LogsFacts) -> Iterator[Outcome]:
+    """Remark on forwarding that loses records; what arrives elsewhere is no host's to prove."""
+    kinds = {forward.kind for forward in logs.forwards if forward.may_carry_auth}
+    for kind, template in _WEAK.items():
+        if kind in kinds:
+            yield Outcome(
+                subject=Subject(kind="log-forwarding", name=kind),
+                result=Result.WARN,
+                summary=say(template),
+                expected=say("records are sent with acknowledgement (TCP or RELP)"),
+                actual=say("configured: {kinds}", kinds=", ".join(sorted(kinds))),
+            )
+
+
 def _fault(file: LogFile, *, declared: bool) -> str:
     if file.mode & 0o002:
         return "writable by all"

@@ -10,12 +10,11 @@ from msgspec import Struct
 from checks.model import Clock
 from checks.text import Text, say
 from collectors.evidence import Reason
-from collectors.probes.log_files import LogFile
+from collectors.probes.log_files import COMPRESSED, MIXED, LogFile, PowerCut
 from collectors.probes.logrotate_config import Rotation
 from collectors.probes.logs import LogsFacts
 
 DAY = timedelta(days=1)
-_COMPRESSED = (".gz", ".Z", ".xz", ".zst", ".bz2")
 _LOOKED_INTO = 16_384
 """bytes of each file in which lines about log-ins were looked for"""
 
@@ -29,6 +28,15 @@ class Outlook(StrEnum):
     STOPS = "stops"
     """nothing is deleted, but nothing is written either once it is full"""
     UNKNOWN = "not known"
+
+
+class Silence(Struct, frozen=True, kw_only=True):
+    """A time without records while the host was on."""
+
+    start: datetime
+    end: datetime
+    broken: bool
+    """a rotated file inside is empty: nothing at all was written from one rotation to the next"""
 
 
 class Source(Struct, frozen=True, kw_only=True):
@@ -45,10 +53,16 @@ class Source(Struct, frozen=True, kw_only=True):
     step: timedelta
     """what one rotation takes away at once"""
     rotated: bool
-    silence: tuple[datetime, datetime] | None = None
+    silence: Silence | None = None
     """the longest silence inside, if it is questioned"""
     irrelevant: bool = False
     """it was read as a whole, and no line is about a log-in"""
+    takes_log_ins: bool = False
+    """log-ins over SSH are to be found in it"""
+    last_login: datetime | None = None
+    """the last of them"""
+    current_hidden: Reason | None = None
+    """why the end of what is written now was not read"""
 
 
 class LogCase(Struct, frozen=True, kw_only=True):
@@ -59,6 +73,9 @@ class LogCase(Struct, frozen=True, kw_only=True):
     clock: Clock
     born: datetime | None
     booted_s: int | None
+    visited: bool
+    """this inspection itself logged in over SSH, so its own log-in must have been recorded"""
+    power_cuts: tuple[PowerCut, ...]
 
     @property
     def expected(self) -> Text:
@@ -85,16 +102,19 @@ def file_source(files: tuple[LogFile, ...], logs: LogsFacts, case: LogCase, *, a
     """Sum up one series, newest file first; `alive` where silence is a defect."""
     name = files[0].series
     # A clock that was ahead when the line was written says nothing of its age.
-    dated = [(place, file) for place, file in enumerate(files) if file.first and case.age(file.first) > -DAY]
+    firsts = [(file.first_auth if name == MIXED else file.first, file) for file in files]
+    dated = [(place, first) for place, (first, _) in enumerate(firsts) if first and case.age(first) > -DAY]
     place = max((place for place, _ in dated), default=-1)
     later = [file.undated or (Reason.UNDETERMINED if file.first else None) for file in files[place + 1 :]]
     written = [file.modified for file in files if file.size and file.modified]
     rotated = any(file.rotated for file in files)
     outlook, configured, step = _predict(name, logs, case, rotated=rotated)
-    whole = all(file.size <= _LOOKED_INTO and not file.path.endswith(_COMPRESSED) for file in files)
+    whole = all(file.size <= _LOOKED_INTO and not file.path.endswith(COMPRESSED) for file in files)
+    logins = [file.last_login for file in files if file.last_login and case.age(file.last_login) > -DAY]
+    takes = files[0].family == "auth"
     return Source(
         name=name,
-        oldest=min((file.first for _, file in dated if file.first), default=None),
+        oldest=min((first for _, first in dated), default=None),
         newest=max(written, default=None) if alive else None,
         hidden=next((reason for reason in later if reason), None),
         outlook=outlook,
@@ -102,20 +122,31 @@ def file_source(files: tuple[LogFile, ...], logs: LogsFacts, case: LogCase, *, a
         step=step,
         rotated=rotated,
         silence=_silence(files, case) if alive else None,
-        irrelevant=files[0].family == "auth" and whole and not any(file.first_auth for file in files),
+        irrelevant=takes and whole and not any(file.first_auth for file in files),
+        takes_log_ins=takes,
+        last_login=max(logins, default=None),
+        current_hidden=files[0].undated,
     )
 
 
-def _silence(files: tuple[LogFile, ...], case: LogCase) -> tuple[datetime, datetime] | None:
+def _silence(files: tuple[LogFile, ...], case: LogCase) -> Silence | None:
     """Find the longest time between one file's last change and the next one's first record."""
-    held = [file for file in files if file.first or file.undated or file.size]
-    spans = [
-        (older.modified, newer.first)
-        for newer, older in pairwise(held)
-        if newer.first and older.modified and newer.first - older.modified > case.gap
+    held = [(place, file) for place, file in enumerate(files) if not file.empty]
+    found = [
+        Silence(start=older.modified, end=newer.first, broken=below - above > 1)
+        for (above, newer), (below, older) in pairwise(held)
+        if newer.first
+        and older.modified
+        and _unexplained(older.modified, newer.first, case) > case.gap
+        and case.age(newer.first) < case.keep
     ]
-    recent = [span for span in spans if case.age(span[1]) < case.keep]
-    return max(recent, key=lambda span: span[1] - span[0], default=None)
+    return max(found, key=lambda one: (one.broken, one.end - one.start), default=None)
+
+
+def _unexplained(start: datetime, end: datetime, case: LogCase) -> timedelta:
+    """The part of a span in which the host was on, as far as wtmp tells."""
+    off = [min(cut.on, end) - max(cut.off, start) for cut in case.power_cuts]
+    return end - start - sum((span for span in off if span > timedelta()), timedelta())
 
 
 def _predict(name: str, logs: LogsFacts, case: LogCase, *, rotated: bool) -> tuple[Outlook, str, timedelta]:
@@ -161,11 +192,14 @@ def journal_source(logs: LogsFacts, case: LogCase) -> Iterable[Source]:
         configured="by size" if limit is None else f"{limit // 86_400} d at most",
         step=timedelta(),
         rotated=True,
+        takes_log_ins=True,
+        last_login=journal.last_login,
     )
 
 
 def sent_away(logs: LogsFacts, daemons: set[str]) -> Reason | None:
     """Return why records may exist that this host does not hold."""
-    if any(forward.daemon in daemons and forward.may_carry_auth for forward in logs.forwards):
+    sent = [forward for forward in logs.forwards if forward.daemon in daemons and forward.kind != "unused"]
+    if any(forward.may_carry_auth for forward in sent):
         return Reason.OUTSIDE_HOST
     return Reason.DENIED if logs.forwards_hidden and "rsyslog" in daemons else None

@@ -180,6 +180,17 @@ class History(Sealed, frozen=True, kw_only=True):
         sighting = self.seen.get(self.key(safeguard, key))
         return sighting.unseen if sighting and self.since(safeguard, key) else None
 
+    @staticmethod
+    def reading(what: str, value: str) -> str:
+        """Name a value that replaces the earlier one of the same thing; `value` holds no `=`."""
+        return f"@{what}={value}"
+
+    def readings(self, safeguard: str) -> dict[str, str]:
+        """What a safeguard read last, by thing."""
+        mark = self.key(safeguard, "@")
+        found = (key.removeprefix(mark).rpartition("=") for key in self.seen if key.startswith(mark))
+        return {what: value for what, equals, value in found if equals}
+
     def last_seen(self, safeguard: str, key: str) -> datetime | None:
         """When the state was last seen, also when it is gone since."""
         sighting = self.seen.get(self.key(safeguard, key))

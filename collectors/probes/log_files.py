@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from collectors.evidence import Part, Reason
 from collectors.facts import Facts
@@ -14,16 +14,25 @@ from config.errors import ParseError
 
 FAMILIES = ("auth", "wtmp", "btmp", "audit")
 """the logs every host is asked for; a declared glob is a family of its own name"""
+MIXED = "/var/log/messages"
+"""the authentication log of SUSE and of busybox's syslogd, among everything else"""
+_MESSAGES = "messages"
+"""the probe's word for it: whether it is an authentication log shows in its lines"""
 WELL_KNOWN = (
     "/var/log/auth.log",
     "/var/log/secure",
+    MIXED,
     "/var/log/wtmp",
     "/var/log/btmp",
     "/var/log/audit/audit.log",
 )
+COMPRESSED = (".gz", ".Z", ".xz", ".zst", ".bz2")
+_EVENT = re.compile(r"(boot|down)\t([0-9]{1,10})")
 _SUFFIX = re.compile(r"(?:\.([0-9]{1,6})|[-.]([0-9]{8})(?:[-0-9T]{0,11}))?(?:\.(?:gz|Z|xz|zst|bz2))?")
 _SMALLEST_RECORD = 16
 """bytes; a file shorter than a time stamp holds no record"""
+_EMPTY_ARCHIVE = 64
+"""bytes; what the compressors make of nothing is shorter"""
 
 
 class LogFile(Facts, frozen=True, kw_only=True):
@@ -46,6 +55,10 @@ class LogFile(Facts, frozen=True, kw_only=True):
     """time of its first record"""
     first_auth: datetime | None
     """time of the first line about a log-in in its first 16 KB"""
+    last_login: datetime | None
+    """time of the last line, as far as it was read, that says that a log-in by SSH succeeded"""
+    empty: bool
+    """it is there and holds nothing, compressed or not"""
     undated: Reason | None
     """why there is no `first`; None as well when it holds no record"""
 
@@ -63,9 +76,17 @@ class _State(StrEnum):
     """its name cannot be written on a line"""
 
 
+class PowerCut(Facts, frozen=True, kw_only=True):
+    """A time in which the host was off: from a shutdown to the next start, as wtmp has them."""
+
+    off: datetime
+    on: datetime
+
+
 class _Row(Struct, frozen=True, kw_only=True):
     first: str
     auth: str
+    login: str
     status: str
     family: str
     state: _State
@@ -84,9 +105,21 @@ class _Row(Struct, frozen=True, kw_only=True):
 
 def read_files(part: Part, zone: timedelta) -> tuple[tuple[LogFile, ...], tuple[str, ...]]:
     """Return all files, by family and series, and the declared globs; raises ParseError naming the line."""
-    rows = [_row(number, line) for number, line in enumerate(part.lines, 1)]
-    declared = tuple(dict.fromkeys(row.family for row in rows if row.family not in FAMILIES))
+    rows = [_row(number, line) for number, line in enumerate(part.lines, 1) if _EVENT.fullmatch(line) is None]
+    declared = tuple(dict.fromkeys(row.family for row in rows if row.family not in (*FAMILIES, _MESSAGES)))
     return tuple(_files(rows, zone)), declared
+
+
+def read_power(part: Part) -> tuple[PowerCut, ...]:
+    """Return the times in which the host was off; a crash leaves no shutdown, and so no such time."""
+    found = [event for line in part.lines if (event := _EVENT.fullmatch(line))]
+    cuts: list[PowerCut] = []
+    down: datetime | None = None
+    for _, moment, word in sorted((int(event[2]), read_moment(event[2]), event[1]) for event in found):
+        if word == "boot" and down and moment:
+            cuts.append(PowerCut(off=down, on=moment))
+        down = moment if word == "down" else None
+    return tuple(cuts)
 
 
 def _files(rows: Sequence[_Row], zone: timedelta) -> Iterable[LogFile]:
@@ -95,28 +128,39 @@ def _files(rows: Sequence[_Row], zone: timedelta) -> Iterable[LogFile]:
     for row in rows:
         if row.state not in {_State.ABSENT, _State.SPECIAL}:
             grouped.setdefault((row.family, row.series), []).append(row)
-    for _, group in sorted(grouped.items()):
-        yield from _dated(group, zone)
+    dated = [file for _, group in sorted(grouped.items()) for file in _dated(group, zone)]
+    # Of a mixed log that may not be read nothing is known: it counts where no other log can hold log-ins.
+    own = any(file.family == "auth" for file in dated)
+    mixed = [file for file in dated if file.family == _MESSAGES]
+    counts = any(file.first_auth for file in mixed) or (
+        not own and any(file.undated is Reason.DENIED for file in mixed)
+    )
+    for file in dated:
+        if file.family != _MESSAGES:
+            yield file
+        elif counts:
+            yield structs.replace(file, family="auth")
 
 
 def _row(number: int, line: str) -> _Row:
     fields = line.split("\t")
     shape = re.compile(r"[0-9]{0,12}")
-    if len(fields) != 11 or not (shape.fullmatch(fields[5]) and shape.fullmatch(fields[6])):  # noqa: PLR2004
+    if len(fields) != 12 or not (shape.fullmatch(fields[6]) and shape.fullmatch(fields[7])):  # noqa: PLR2004
         message = f"files line {number}: not a file's line"
         raise ParseError(message)
-    first, auth, status, family, state, modified, size, owner, group, mode, path = fields
+    first, auth, login, status, family, state, modified, size, owner, group, mode, path = fields
     if state not in set(_State) or not re.fullmatch(r"[0-7]{0,6}", mode):
         message = f"files line {number}: no such state or mode"
         raise ParseError(message)
     series, age, named = _series(path)
-    if family in FAMILIES:
+    if family in (*FAMILIES, _MESSAGES):
         # A rotated file may stand in another folder (olddir).
         name = series.rpartition("/")[2]
         series = next((log for log in WELL_KNOWN if log.endswith(f"/{name}")), series)
     return _Row(
         first=first,
         auth=auth,
+        login=login,
         status=status,
         family=family,
         state=_State(state),
@@ -161,6 +205,7 @@ def _dated(rows: Sequence[_Row], zone: timedelta) -> Iterable[LogFile]:
     for row in sorted(rows, key=lambda row: (_changed(row) if by_change else row.age, row.path)):
         first, ambiguous = _first(row.first, row, follower, zone)
         auth, _ = _first(row.auth, row, follower, zone)
+        login, _ = _first(row.login, row, follower, zone)
         follower = first or follower
         yield LogFile(
             path=row.path,
@@ -174,6 +219,8 @@ def _dated(rows: Sequence[_Row], zone: timedelta) -> Iterable[LogFile]:
             mode=row.mode,
             first=first,
             first_auth=auth,
+            last_login=login,
+            empty=_is_empty(row),
             undated=None if first else _why_undated(row, ambiguous=ambiguous),
         )
 
@@ -203,6 +250,13 @@ def _with_year(
     return found, False
 
 
+def _is_empty(row: _Row) -> bool:
+    if row.state is not _State.READ:
+        return False
+    packed = row.path.endswith(COMPRESSED)
+    return row.size == 0 or (packed and row.first == "-" and row.size <= _EMPTY_ARCHIVE)
+
+
 def _why_undated(row: _Row, *, ambiguous: bool) -> Reason | None:
     match row.state:
         case _State.DENIED:
@@ -214,9 +268,10 @@ def _why_undated(row: _Row, *, ambiguous: bool) -> Reason | None:
         case _State.ABSENT | _State.SPECIAL | _State.LISTED:
             return None
         case _State.READ:
-            if row.size < _SMALLEST_RECORD:
+            if row.size < _SMALLEST_RECORD or _is_empty(row):
                 return None
+            if row.first == "-" and row.path.endswith(COMPRESSED):
+                return Reason.CORRUPT
             if ambiguous:
                 return Reason.UNDETERMINED
-            named = {"no_tool": Reason.NO_TOOL, "124": Reason.TIMEOUT, "0": Reason.UNPARSABLE}
-            return named.get(row.status, Reason.CORRUPT)
+            return Reason.NO_TOOL if row.status == "no_tool" else Reason.UNPARSABLE

@@ -23,9 +23,10 @@ class Journal(Facts, frozen=True, kw_only=True):
     """there are system journals under /run/log/journal, which a reboot deletes"""
     hidden: Reason | None
     """why the persistent journal's times are not known"""
-    first: datetime | None
     first_auth: datetime | None
     """time of the first entry of sshd, sudo, su, login or logind"""
+    last_login: datetime | None
+    """time of the last entry, of the last 200 of sshd, that says that a log-in succeeded"""
     last: datetime | None
 
 
@@ -57,8 +58,8 @@ def read_journal(section: Section) -> Journal:
         persistent=kept[1] > 0,
         volatile=lost[1] > 0,
         hidden=_journal_hidden(said, kept),
-        first=read_moment(said.get("first", [""])[0]),
         first_auth=read_moment(said.get("auth", [""])[0]),
+        last_login=read_moment(said.get("login", [""])[0]),
         last=read_moment(said.get("last", [""])[0]),
     )
 
@@ -77,7 +78,7 @@ def _journal_hidden(said: dict[str, list[str]], kept: tuple[str, int, int]) -> R
         return Reason.DENIED
     if there and said.get("tool") == ["no"]:
         return Reason.NO_TOOL
-    statuses = [said.get(f"{name}-status", [""])[0] for name in ("first", "auth", "last")]
+    statuses = [said.get(f"{name}-status", [""])[0] for name in ("auth", "login", "last")]
     if there and "124" in statuses:
         return Reason.TIMEOUT
     # journalctl ends with 1 when no entry matches, which is an answer.

@@ -6,11 +6,11 @@ from datetime import datetime
 
 from collectors.evidence import Part, Reason, Section
 from collectors.facts import Facts, Probe
-from collectors.probes.log_files import WELL_KNOWN, LogFile, read_files
+from collectors.probes.log_files import WELL_KNOWN, LogFile, PowerCut, read_files, read_power
 from collectors.probes.log_journal import Journal, read_journal
 from collectors.probes.log_stamps import read_moment, read_zone
 from collectors.probes.logrotate_config import Config, Rotation
-from collectors.probes.rows import required
+from collectors.probes.rows import broken, required, rows
 from config.errors import ParseError
 
 
@@ -34,6 +34,8 @@ class Forward(Facts, frozen=True, kw_only=True):
 
     daemon: str
     kind: str
+    """tcp, udp, relp, fwd (not told), network, upload, remote; unused in a file that nothing includes;
+    suspended when rsyslogd said last that the other side does not answer"""
     selector: str
     """syslog selector such as `auth,authpriv.*`; `?` when it is not told"""
 
@@ -56,15 +58,32 @@ class Audit(Facts, frozen=True, kw_only=True):
     installed: bool
     action: str
     """max_log_file_action of auditd.conf(5) in lower case; empty when it could not be read"""
+    keeps: int | None
+    """rotated files beside the one that is written (num_logs less one); None when not told"""
+
+
+class LogFolder(Facts, frozen=True, kw_only=True):
+    """A folder that holds logs."""
+
+    path: str
+    owner: str
+    group: str
+    mode: int
+    """permission bits, the sticky one among them"""
 
 
 class LogsFacts(Facts, frozen=True, kw_only=True):
     """All log families of a host."""
 
+    zone_s: int
+    """seconds by which the host's clock is ahead of UTC: stamps without a zone are in it"""
     files: tuple[LogFile, ...]
     """by family and series, the newest file first"""
     declared: tuple[str, ...]
     """globs that the company named, also those that match nothing"""
+    folders: tuple[LogFolder, ...]
+    power_cuts: tuple[PowerCut, ...]
+    """when the host was off, by time"""
     journal: Journal
     rotations: tuple[Rotation, ...]
     """for each log that some block of logrotate's configuration names"""
@@ -86,13 +105,17 @@ def parse(section: Section) -> LogsFacts:
     if zone is None:
         message = "zone: no offset from UTC"
         raise ParseError(message)
-    files, declared = read_files(required(section, "files"), zone)
+    said = required(section, "files")
+    files, declared = read_files(said, zone)
     run = _run(required(section, "rotation"))
     rotations, hidden = _rotations(section, {file.series for file in files}, run)
     forwards = tuple(_words("forwards", required(section, "forwards"), 3))
     return LogsFacts(
+        zone_s=int(zone.total_seconds()),
         files=files,
         declared=declared,
+        folders=tuple(_folders(required(section, "folders"))),
+        power_cuts=read_power(said),
         journal=read_journal(section),
         rotations=rotations,
         rotation_hidden=hidden,
@@ -144,9 +167,22 @@ def _run(part: Part) -> RotationRun:
 # --- the rest --------------------------------------------------------------------------------------------
 
 
+def _folders(part: Part) -> Iterable[LogFolder]:
+    for number, line in rows(part):
+        words = line.split(" ", 3)
+        if len(words) != 4 or not re.fullmatch(r"[0-7]{1,5}", words[0]):  # noqa: PLR2004
+            raise broken(part, number, "not a folder's line")
+        yield LogFolder(path=words[3], owner=words[1], group=words[2], mode=int(words[0], 8))
+
+
 def _audit(part: Part) -> Audit:
     said = {words[0]: words[1] for words in _words("audit", part, 2)}
-    return Audit(installed=said.get("tool") == "yes", action=said.get("max_log_file_action", "").lower())
+    number = said.get("num_logs", "")
+    return Audit(
+        installed=said.get("tool") == "yes",
+        action=said.get("max_log_file_action", "").lower(),
+        keeps=max(int(number) - 1, 0) if re.fullmatch(r"[0-9]{1,3}", number) else None,
+    )
 
 
 def _words(name: str, part: Part, count: int) -> Iterable[tuple[str, ...]]:

@@ -15,6 +15,7 @@ sec_logs() {
   lg_rotation
   tk_part read files
   lg_files | tr '\000' '?' | lg_stamps
+  lg_folders
   lg_journal
   lg_forwards
   lg_audit
@@ -26,7 +27,6 @@ sec_logs() {
 # --- files ---------------------------------------------------------------------------------------------------------
 
 lg_files() {
-  exec 5>&1
   case $(uname -m) in
     # struct utmp of glibc: 400 bytes where its time has 64 bits, else 384 (sysdeps/.../bits/struct_utmp.h).
     aarch64 | riscv64 | loongarch64) lg_words=100 lg_at=86 ;;
@@ -35,7 +35,7 @@ lg_files() {
   # Blanks in names are harmless: only a newline would split, and such names are set apart below.
   IFS=
   set -f
-  for lg_log in auth:auth.log auth:secure wtmp:wtmp btmp:btmp; do
+  for lg_log in auth:auth.log auth:secure messages:messages wtmp:wtmp btmp:btmp; do
     lg_is=${lg_log%%:*} lg_base=${lg_log#*:}
     set --
     IFS=$lg_nl
@@ -112,7 +112,8 @@ lg_family() {
         lg_line '-' listed "$lg_mtime" "$lg_size" "$lg_owner" "$lg_group" "$lg_mode" "$lg_f"
       else
         lg_begin read "$lg_mtime" "$lg_size" "$lg_owner" "$lg_group" "$lg_mode" "$lg_f"
-        lg_look "$lg_f"
+        lg_rc=0
+        lg_look "$lg_f" "$lg_size"
         printf '\n@%s\tend\t%s\n' "$TK_B" "$lg_rc"
       fi
     done
@@ -130,7 +131,7 @@ lg_line() {
   printf '\n@%s\tend\t%s\n' "$TK_B" "$lg_rc"
 }
 
-# lg_look FILE: the first 16 KB of its content to 5, its reader's status to lg_rc.
+# lg_look FILE BYTES: the first 16 KB of its content; of the files that log-ins are written to now, the end too.
 lg_look() {
   case $1 in
     *.gz | *.Z) lg_tool=gzip ;;
@@ -140,26 +141,45 @@ lg_look() {
     *) lg_tool= ;;
   esac
   if [ -n "$lg_tool" ] && ! tk_have "$lg_tool"; then lg_rc=no_tool; return; fi
-  lg_rc=$({ { lg_open "$1"; echo $? >&3; } | lg_cut >&5; } 3>&1)
-  # Broken pipe: we had enough, and it had more.
-  if [ "$lg_rc" = 141 ]; then lg_rc=0; fi
-}
-lg_open() {
-  if [ -n "$lg_tool" ]; then tk_within 2 "$lg_tool" -dc <"$1" 3>&-; else head -c 38400 <"$1" 3>&-; fi
-}
-lg_cut() {
-  case $lg_name in
-    wtmp | btmp)
-      # Names and addresses stay: of each record only the word that is its time is looked at.
-      head -c 38400 3>&- | od -An -v -tu4 3>&- | awk -v words="$lg_words" -v at="$lg_at" '
-        { for (i = 1; i <= NF; i++) if (n++ % words == at && $i + 0 >= 946684800) { print "utmp " $i; exit } }' 3>&-
+  case $lg_name:$lg_tool in
+    # Names and addresses stay on the host: only the words that are a record's kind and time are looked at.
+    wtmp: | btmp:) head -c 131072 <"$1" | lg_records ;;
+    wtmp:* | btmp:*) tk_within 2 "$lg_tool" -dc <"$1" | head -c 131072 | lg_records ;;
+    *:) head -c 16384 <"$1" ;;
+    # Where there is much to read, nothing may come out for long; one more process for each file would be dear.
+    *) if [ "$2" -gt 8388608 ]; then tk_within 2 "$lg_tool" -dc <"$1"; else "$lg_tool" -dc <"$1"; fi | head -c 16384 ;;
+  esac
+  case $1 in
+    */auth.log | */auth.log.1 | */secure | */messages)
+      if [ "$2" -gt 16384 ]; then
+        printf '\n@%s\ttail\n' "$TK_B"
+        tail -c 65536 <"$1"
+      fi
       ;;
-    *) head -c 16384 3>&- ;;
   esac
 }
+# Lines "utmp SECONDS": its first record; of wtmp also "boot SECONDS" and "down SECONDS" (utmp(5)).
+lg_records() {
+  od -An -v -tu4 | awk -v words="$lg_words" -v at="$lg_at" -v boots="$lg_name" '
+    {
+      for (i = 1; i <= NF; i++) {
+        k = n++ % words
+        if (k == 0) kind = $i % 65536
+        else if (k == 11) user = $i
+        else if (k == at && $i + 0 >= 946684800) {
+          if (!seen++) print "utmp " $i
+          if (boots != "wtmp") exit
+          if (kind == 2) print "boot " $i
+          # The first letters of "shutdown", as one word of a little-endian machine.
+          else if (kind == 1 && user == 1953851507) print "down " $i
+        }
+      }
+    }'
+}
 
-# The first time stamp of each file, and the first on a line about a log-in: a line of
-# "FIRST AUTH RC FAMILY STATE MTIME SIZE OWNER GROUP MODE PATH", separated by tabs.
+# The first time stamp of each file, the first on a line about a log-in, and the last on a line that says that
+# one by SSH succeeded: a line of "FIRST AUTH LOGIN RC FAMILY STATE MTIME SIZE OWNER GROUP MODE PATH", separated
+# by tabs. "-" as the first says that nothing was in it. Of wtmp also lines "boot SECONDS" and "down SECONDS".
 lg_stamps() {
   awk '
   function stamp(s,  t, iso) {
@@ -182,20 +202,60 @@ lg_stamps() {
     }
     return ""
   }
-  BEGIN { mark = "@" ENVIRON["TK_B"] "\t"; m = length(mark) }
+  # A clock that shows the last century was not set yet.
+  function set(t) {
+    if (t ~ /^[0-9]+$/) return t + 0 >= 946684800
+    return t !~ /^19/ && t !~ /\/19[0-9][0-9]:/
+  }
+  BEGIN { mark = "@" ENVIRON["TK_B"] "\t"; m = length(mark)
+    doors = " (sshd|sshd-session|dropbear|login)(\\[|:)"; rooms = " (sshd|sshd-session|dropbear|login|sudo|su|systemd-logind)(\\[|:| )"
+  }
   substr($0, 1, m) == mark {
     word = substr($0, m + 1)
-    if (substr(word, 1, 5) == "file\t") { meta = substr(word, 6); first = auth = ""; lines = 0; next }
-    print (first == "" ? "?" : first) "\t" (auth == "" ? "?" : auth) "\t" substr(word, 5) "\t" meta
+    if (substr(word, 1, 5) == "file\t") { meta = substr(word, 6); first = auth = login = ""; lines = end = 0; next }
+    if (word == "tail") { end = 1; next }
+    if (first == "") first = lines ? "?" : "-"
+    print first "\t" (auth == "" ? "?" : auth) "\t" (login == "" ? "?" : login) "\t" substr(word, 5) "\t" meta
     next
   }
   $0 == "" { next }
   { lines++ }
-  first == "" && lines == 1 && /^utmp [0-9]+$/ && meta ~ /^[wb]tmp\t/ { first = substr($0, 6); next }
-  # A file may begin with what a crash or a cut left behind.
-  first == "" && lines <= 50 { first = stamp($0) }
-  auth == "" && substr($0, 1, 300) ~ / (sshd|sshd-session|sudo|su|login|systemd-logind)(\[|:| )/ { auth = stamp($0) }
+  meta ~ /^[wb]tmp\t/ {
+    if (lines == 1 && /^utmp [0-9]+$/) first = substr($0, 6)
+    else if (/^(boot|down) [0-9]+$/ && events++ < 500) print $1 "\t" $2
+    next
+  }
+  # A file may begin with what a crash or a cut left behind, or before the clock was set.
+  first == "" && lines <= 50 && !end { t = stamp($0); if (set(t)) first = t }
+  {
+    head = substr($0, 1, 300)
+    # In messages of an RPM family only logind is left of them, and the log-ins are in secure.
+    if (auth == "" && !end && head ~ (meta ~ /^messages\t/ ? doors : rooms)) auth = stamp($0)
+    if (head ~ / (sshd|sshd-session)\[[0-9]+\]: Accepted / ||
+      head ~ / dropbear\[[0-9]+\]: (Pubkey|Password|PAM password) auth succeeded /) { t = stamp($0); if (t != "") login = t }
+  }
   '
+}
+
+# Lines "MODE OWNER GROUP PATH" of the folders that hold logs: who may write there replaces any of them.
+lg_folders() {
+  tk_part read folders
+  set -- /var/log /var/log/audit
+  set -f
+  IFS=' '
+  for lg_glob in $TK_LOGS; do
+    lg_dir=${lg_glob%/*}
+    case $lg_dir in '' | *[*?]*) ;; *) set -- "$@" "$lg_dir" ;; esac
+  done
+  IFS=$lg_nl
+  for lg_dir in $lg_old; do set -- "$@" "$lg_dir"; done
+  set +f
+  IFS=
+  for lg_dir; do
+    shift
+    if [ -d "$lg_dir" ]; then set -- "$@" "$lg_dir"; fi
+  done
+  [ $# -eq 0 ] || stat -L -c '%a %U %G %n' "$@"
 }
 
 # --- rotation ------------------------------------------------------------------------------------------------------
@@ -262,11 +322,11 @@ lg_journal() {
   lg_count /run/log/journal volatile
   [ "$lg_whole" = yes ] || return 0
   if ! tk_have journalctl; then echo 'tool no'; return 0; fi
-  lg_ask first
   # sshd logs as sshd-session since OpenSSH 9.8.
-  lg_ask auth SYSLOG_IDENTIFIER=sshd SYSLOG_IDENTIFIER=sshd-session SYSLOG_IDENTIFIER=sudo SYSLOG_IDENTIFIER=su \
+  lg_ask auth . SYSLOG_IDENTIFIER=sshd SYSLOG_IDENTIFIER=sshd-session SYSLOG_IDENTIFIER=sudo SYSLOG_IDENTIFIER=su \
     SYSLOG_IDENTIFIER=login SYSLOG_IDENTIFIER=systemd-logind + _COMM=sshd _COMM=sshd-session _COMM=sudo
-  lg_ask last -n 1
+  lg_ask login ': Accepted ' -r -n 200 SYSLOG_IDENTIFIER=sshd SYSLOG_IDENTIFIER=sshd-session
+  lg_ask last . -n 1
 }
 
 # lg_count FOLDER NAME: its state, how many system journals it holds and how many of them we may read.
@@ -286,14 +346,14 @@ lg_count() {
   echo "$2 $lg_is $lg_all $lg_may"
 }
 
-# lg_ask NAME MATCH...: the time of the first entry that comes.
+# lg_ask NAME TEXT MATCH...: the time of the first entry that comes and holds TEXT.
 lg_ask() {
-  lg_what=$1
-  shift
+  lg_what=$1 lg_text=$2
+  shift 2
   exec 5>&1
   lg_rc=$({
     { tk_within 5 journalctl -q --no-pager -D /var/log/journal -o short-unix "$@" 3>&- 5>&-; echo $? >&3; } |
-      head -n 1 3>&- | sed -n "s/^\([0-9][0-9]*\)\.[0-9]* .*/$lg_what \1/p" >&5 3>&-
+      sed -n "/$lg_text/{s/^\([0-9][0-9]*\)\.[0-9]* .*/$lg_what \1/p;q;}" >&5 3>&-
   } 3>&1)
   if [ "$lg_rc" = 141 ]; then lg_rc=0; fi
   echo "$lg_what-status $lg_rc"
@@ -314,18 +374,35 @@ lg_forwards() {
   done
   if [ $# -gt 0 ]; then
     awk '
+      FILENAME == "/etc/rsyslog.conf" { whole = 1 }
       { sub(/^[ \t]+/, ""); sub(/[ \t]+#.*$/, "") }
       /^#/ || NF == 0 { next }
+      /^(\$IncludeConfig[ \t]|include *\()/ && /\/etc\/rsyslog\.d\// { included = 1 }
       {
         s = substr($0, 1, 400); kind = ""
-        if (match(s, /type *= *"om(fwd|relp)"/)) kind = (s ~ /omrelp/ ? "relp" : "fwd")
+        if (match(s, /type *= *"om(fwd|relp)"/)) {
+          kind = "fwd"
+          if (s ~ /omrelp/) kind = "relp"
+          else if (tolower(s) ~ /protocol *= *"tcp"/) kind = "tcp"
+          # What is not closed on this line may name its protocol on the next; the default is UDP.
+          else if (s ~ /\)[ \t]*$/) kind = "udp"
+        }
         else if (s ~ /:omrelp:/) kind = "relp"
         else if ($1 !~ /^(\$?template|action)/ && NF > 1) {
           if ($NF ~ /^@@[[(A-Za-z0-9]/) kind = "tcp"
           else if ($NF ~ /^@[[(A-Za-z0-9]/) kind = "udp"
         }
+        # Where rsyslog.conf was read and does not name the folder, its files are dead letters.
+        if (kind != "" && whole && !included && FILENAME != "/etc/rsyslog.conf") kind = "unused"
         if (kind != "") print "rsyslog " kind " " ($1 ~ /^[a-z0-9*][a-z0-9*,.;!=]*$/ ? $1 : "?")
-      }' "$@"
+      }' "$@" | {
+      lg_sent=
+      while IFS= read -r lg_line; do
+        echo "$lg_line"
+        case $lg_line in 'rsyslog unused '*) ;; *) lg_sent=1 ;; esac
+      done
+      [ -z "$lg_sent" ] || lg_suspended
+    }
   fi
   set --
   for lg_f in /etc/syslog-ng/syslog-ng.conf /etc/syslog-ng/conf.d/*.conf; do
@@ -347,6 +424,18 @@ lg_forwards() {
   for lg_f in /etc/audit/plugins.d/au-remote.conf /etc/audisp/plugins.d/au-remote.conf; do
     if [ -f "$lg_f" ] && [ -r "$lg_f" ]; then
       awk '$1 == "active" && $3 == "yes" { print "audisp remote ?" }' "$lg_f"
+    fi
+  done
+}
+
+# rsyslogd says in its own log when the other side is gone, and when it is back.
+lg_suspended() {
+  for lg_f in /var/log/syslog /var/log/messages; do
+    if [ -f "$lg_f" ] && [ -r "$lg_f" ]; then
+      tail -c 262144 <"$lg_f" | awk '
+        / rsyslogd(\[[0-9]+\])?: action .*(omfwd|omrelp).* suspended / { is = 1 }
+        / rsyslogd(\[[0-9]+\])?: action .*(omfwd|omrelp).* resumed / { is = 0 }
+        END { if (is) print "rsyslog suspended ?" }'
     fi
   done
 }

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from checks.log_history import SAFEGUARD
 from checks.model import Finding
 from tests.agent.labsite import LabSite
 from tests.lab.plugin import OwnHostFactory
@@ -81,3 +82,82 @@ def test_a_declared_log_is_judged_by_what_logrotate_left_of_it(
     assert b"SECRET-NAME" not in stored
     assert b"suzuki:$" not in stored
     assert site.verify().returncode == 0
+
+
+def lost(site: LabSite) -> dict[str, str]:
+    """What the newest run says was lost, by log."""
+    assert site.tenken("run", "-q").returncode in (0, 1, 3)
+    return {
+        each.subject.name: each.actual.english()
+        for each in site.findings
+        if each.subject.kind == "log-history"
+    }
+
+
+def test_rotation_between_two_inspections_loses_nothing_and_a_cut_is_found(
+    own_host: OwnHostFactory, tmp_path: Path
+) -> None:
+    """Trap L13: logrotate itself renames, compresses, deletes the oldest, and copies and truncates."""
+    host = own_host("clean", setup=f"{NGINX}\nnginx-rotated 60\n")
+    site = LabSite(tmp_path / "site", [host])
+    site.write_hosts([host], more='[[log]]\npath = "/var/log/nginx/access.log"\n')
+    assert lost(site) == {}
+    oldest = host.sh("zcat /var/log/auth.log.60.gz | head -n 1").stdout
+    turned = host.sh(
+        """
+        set -e
+        cd /var/log
+        for round in 1 2; do
+            logrotate -s /root/state -f /etc/logrotate.d/rsyslog
+            kill -HUP "$(cat /run/rsyslogd.pid)"
+            until grep -q "rotation $round" auth.log; do
+                logger -p auth.info -t sshd "rotation $round"
+                sleep 0.1
+            done
+        done
+        logrotate -s /root/state -f /etc/logrotate.d/wtmp
+        sed -i 's/create.*/copytruncate/' /etc/logrotate.d/nginx
+        before=$(stat -c %i /var/log/nginx/access.log)
+        logrotate -s /root/state -f /etc/logrotate.d/nginx
+        test "$before" = "$(stat -c %i /var/log/nginx/access.log)"
+        test ! -s /var/log/nginx/access.log
+        """
+    )
+    assert turned.returncode == 0, turned.stderr
+    assert "rotation 2" in host.sh("cat /var/log/auth.log").stdout
+    assert host.sh("zcat /var/log/auth.log.60.gz | head -n 1").stdout != oldest
+    assert lost(site) == {}
+    assert lost(site) == {}
+    host.sh(
+        """
+        cd /var/log
+        : > auth.log
+        rm nginx/access.log.6*
+        """
+    )
+    found = lost(site)
+    assert set(found) == {"auth:/var/log/auth.log", "/var/log/nginx/access.log:/var/log/nginx/access.log"}
+    # It is said once, by the run that saw it.
+    assert lost(site) == {}
+    host.sh("cd /var/log; head -c 200 auth.log > cut; cat cut > auth.log; rm cut")
+    found = lost(site)
+    assert set(found) >= {"auth:/var/log/auth.log"}
+    assert " bytes, it had " in found["auth:/var/log/auth.log"]
+    # One reading a log, however many runs.
+    history = (site.folder / "state/history/clean.json").read_text()
+    assert history.count(f"{SAFEGUARD}:@auth:/var/log/auth.log=") == 1
+    assert site.verify().returncode == 0
+
+
+def test_a_journal_whose_past_was_vacuumed_away_is_found(own_host: OwnHostFactory, tmp_path: Path) -> None:
+    host = own_host("systemd-13")
+    site = LabSite(tmp_path / "site", [host])
+    assert lost(site) == {}
+    assert lost(site) == {}
+    done = host.sh(
+        "journalctl --rotate; journalctl --vacuum-time=60d; journalctl -q -o short-iso | head -n 1"
+    )
+    assert done.returncode == 0
+    found = lost(site)
+    assert set(found) == {"journal"}
+    assert done.stdout.splitlines()[-1][:10] >= found["journal"][-11:-1]

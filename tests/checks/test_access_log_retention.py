@@ -1,7 +1,6 @@
 """The judgement on access logs: facts by hand, the oldest record against the promise."""
 
-from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -9,127 +8,34 @@ import pytest
 
 from checks.access_log_retention import Retention, access_log_retention
 from checks.catalogue import catalogue
-from checks.model import Clock, Outcome, Result, Target
+from checks.model import Clock, History, Outcome, Result, Target
 from collectors.evidence import Reason, TargetKind
-from collectors.facts import Known, Unknown
+from collectors.facts import Unknown
+from collectors.probes.log_files import LogFile, PowerCut
 from collectors.probes.logrotate_config import Rotation
-from collectors.probes.logs import Audit, Forward, Journal, LogFile, LogsFacts, RotationRun
-from collectors.probes.platform import PlatformFacts
+from collectors.probes.logs import Audit, Forward
 from config.duration import Duration
 from config.model import AccessLog
-
-NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
-FAIL, UNKNOWN, WARN, PASS, NA = Result
-
-
-def ago(days: float) -> datetime:
-    return NOW - timedelta(days=days)
-
-
-def file(path: str, first: float | None, last: float, **more: Any) -> LogFile:
-    """One file whose first record is `first` days old and whose last is `last` days old."""
-    base = path.removesuffix(".gz")
-    stem, _, number = base.rpartition(".")
-    rotated = number.isdigit()
-    series = f"/var/log/{stem if rotated else base}"
-    name = series.rpartition("/")[2]
-    family = {"auth.log": "auth", "secure": "auth", "audit.log": "audit"}.get(name, name)
-    usual: dict[str, Any] = {
-        "path": f"/var/log/{path}",
-        "family": family,
-        "series": series,
-        "rotated": rotated,
-        "size": 20_000,
-        "modified": ago(last),
-        "owner": "root",
-        "group": "utmp" if family in {"wtmp", "btmp"} else "adm",
-        "mode": {"wtmp": 0o664, "btmp": 0o660}.get(family, 0o640),
-        "first": None if first is None else ago(first),
-        "first_auth": None if first is None else ago(first),
-        "undated": None,
-    }
-    return LogFile(**(usual | more))
-
-
-def weekly(count: int, log: str = "auth.log") -> tuple[LogFile, ...]:
-    """`count` files of a week each, the newest first."""
-    names = [log, f"{log}.1", *(f"{log}.{number}.gz" for number in range(2, count))]
-    return tuple(file(name, week * 7 + 7, week * 7) for week, name in enumerate(names[:count]))
-
-
-def rotation(log: str, rotate: int | None, days: int = 7, **more: Any) -> Rotation:
-    settings: dict[str, Any] = {"by_size": False, "max_age_days": None} | more
-    return Rotation(log=f"/var/log/{log}", rotate=rotate, every_days=days, **settings)
-
-
-NO_JOURNAL = Journal(
-    storage="auto",
-    max_retention_s=None,
-    persistent=False,
-    volatile=False,
-    hidden=None,
-    first=None,
-    first_auth=None,
-    last=None,
+from tests.checks.log_facts import (
+    FAIL,
+    KEPT_JOURNAL,
+    NA,
+    NO_JOURNAL,
+    NOW,
+    PASS,
+    UNKNOWN,
+    WARN,
+    WTMP,
+    ago,
+    facts,
+    file,
+    host,
+    judge,
+    of,
+    results,
+    rotation,
+    weekly,
 )
-KEPT_JOURNAL = msgspec.structs.replace(NO_JOURNAL, persistent=True, last=NOW)
-RUNS = RotationRun(installed=True, last_run=ago(0.5), hidden=False, timer="enabled", systemd=True, cron=True)
-WTMP = file("wtmp", 400, 1)
-
-
-def facts(*files: LogFile, **more: Any) -> LogsFacts:
-    usual: dict[str, Any] = {
-        "declared": (),
-        "journal": NO_JOURNAL,
-        "rotations": (),
-        "rotation_hidden": None,
-        "run": RUNS,
-        "forwards": (),
-        "forwards_hidden": False,
-        "audit": Audit(installed=False, action=""),
-        "wtmpdb": False,
-    }
-    return LogsFacts(files=files, **(usual | more))
-
-
-def judge(
-    logs: LogsFacts,
-    *,
-    host_days: float | None = 730,
-    keep: str = "365d",
-    booted_s: int = 900_000,
-    declared: tuple[AccessLog, ...] = (),
-) -> tuple[Outcome, ...]:
-    platform = PlatformFacts(
-        id="debian",
-        like=(),
-        version_id="12",
-        codename="bookworm",
-        name="Debian",
-        kernel="6.1",
-        machine="x86_64",
-        kernel_build="",
-        born=None if host_days is None else ago(host_days),
-        booted_s=booted_s,
-    )
-    clock = Clock(as_of=NOW, zone="Asia/Tokyo")
-    options = Retention(keep=Duration(keep))
-    known = Known(value=platform, evidence="x#platform")
-    return tuple(access_log_retention(logs, known, host(*declared), options, clock))
-
-
-def host(*declared: AccessLog) -> Target:
-    return Target(target="web-01", kind=TargetKind.HOST, logs=declared)
-
-
-def of(outcomes: Iterable[Outcome], name: str) -> Outcome:
-    (one,) = [outcome for outcome in outcomes if outcome.subject.name == name]
-    return one
-
-
-def results(outcomes: Iterable[Outcome]) -> Mapping[str, Result]:
-    return {outcome.subject.name: outcome.result for outcome in outcomes}
-
 
 # --- the acceptance criteria -----------------------------------------------------------------------------
 
@@ -163,7 +69,7 @@ def test_criterion_36_a_volatile_journal_without_a_syslog_daemon_fails() -> None
 
 
 def test_criterion_37_a_persistent_journal_with_a_log_in_of_400_days_ago_passes() -> None:
-    journal = msgspec.structs.replace(KEPT_JOURNAL, first=ago(500), first_auth=ago(400))
+    journal = msgspec.structs.replace(KEPT_JOURNAL, first_auth=ago(400))
     auth = of(judge(facts(journal=journal)), "auth")
     assert auth.result is PASS
     assert "by size" in auth.actual.english()
@@ -180,7 +86,7 @@ def test_criterion_40_an_audit_log_turned_over_within_two_days_fails() -> None:
     logs = facts(
         file("audit/audit.log", 0.4, 0),
         file("audit/audit.log.4", 2, 1.5),
-        audit=Audit(installed=True, action="rotate"),
+        audit=Audit(installed=True, action="rotate", keeps=4),
     )
     audit = of(judge(logs), "audit")
     assert audit.result is FAIL
@@ -253,16 +159,53 @@ def test_an_empty_log_is_never_a_pass() -> None:
     assert of(judge(facts(), host_days=1), "auth").result is FAIL
 
 
-def test_a_log_without_any_line_about_a_log_in_is_questioned() -> None:
+# --- are log-ins written there? --------------------------------------------------------------------------
+
+VISITED = Target(target="web-01", kind=TargetKind.HOST, audit_user="tenken")
+
+
+def test_l18_a_log_without_any_line_about_a_log_in_is_no_pass() -> None:
     quiet = file("auth.log", 400, 0, size=900, first_auth=None)
-    assert of(judge(facts(quiet)), "auth").result is WARN
+    auth = of(judge(facts(quiet)), "auth")
+    assert (auth.result, auth.reason) == (UNKNOWN, Reason.NO_OBSERVATION)
+
+
+@pytest.mark.parametrize(
+    ("login", "expected"),
+    [(ago(0), PASS), (ago(0.9), PASS), (ago(1.1), FAIL), (ago(300), FAIL), (None, UNKNOWN)],
+)
+def test_l18_the_log_in_of_the_inspection_itself_must_be_in_the_log(
+    login: datetime | None, expected: Result
+) -> None:
+    """SyslogFacility, LogLevel QUIET, `sshd -E`, a syslog daemon that writes it elsewhere or not at all."""
+    log = file("auth.log", 400, 0, last_login=login)
+    assert of(judge(facts(log), target=VISITED), "auth").result is expected
+    journal = msgspec.structs.replace(KEPT_JOURNAL, first_auth=ago(400), last_login=login)
+    assert of(judge(facts(journal=journal), target=VISITED), "auth").result is expected
+
+
+def test_l18_a_host_that_was_not_logged_in_to_owes_no_log_in() -> None:
+    """Transport = "local"."""
+    assert of(judge(facts(file("auth.log", 400, 0, last_login=ago(300)))), "auth").result is PASS
+
+
+def test_l18_log_ins_in_another_source_do_not_prove_this_one() -> None:
+    journal = msgspec.structs.replace(KEPT_JOURNAL, first_auth=ago(30), last_login=ago(0))
+    logs = facts(file("auth.log", 400, 0, last_login=ago(20)), journal=journal)
+    assert of(judge(logs, target=VISITED), "auth").result is FAIL
+
+
+def test_l11_an_empty_log_while_sshd_runs_fails() -> None:
+    """The log-in of the inspection would be in it."""
+    logs = facts(file("auth.log", None, 0, size=0), file("auth.log.1", 400, 3))
+    assert of(judge(logs, target=VISITED), "auth").result is FAIL
 
 
 # --- which source ----------------------------------------------------------------------------------------
 
 
 def test_the_best_source_of_log_ins_decides_and_both_are_named() -> None:
-    journal = msgspec.structs.replace(KEPT_JOURNAL, first=ago(500), first_auth=ago(400))
+    journal = msgspec.structs.replace(KEPT_JOURNAL, first_auth=ago(400))
     outcomes = judge(facts(*weekly(4), journal=journal, rotations=(rotation("auth.log", 4),)))
     auth = of(outcomes, "auth")
     assert auth.result is PASS
@@ -271,14 +214,14 @@ def test_the_best_source_of_log_ins_decides_and_both_are_named() -> None:
 
 
 def test_two_short_sources_fail_once() -> None:
-    journal = msgspec.structs.replace(KEPT_JOURNAL, first=ago(500), first_auth=ago(30))
+    journal = msgspec.structs.replace(KEPT_JOURNAL, first_auth=ago(30))
     auth = of(judge(facts(*weekly(4), journal=journal)), "auth")
     assert auth.result is FAIL
     assert "30 days" in auth.summary.english()
 
 
 def test_the_journals_other_entries_are_no_log_ins() -> None:
-    journal = msgspec.structs.replace(KEPT_JOURNAL, first=ago(500))
+    journal = KEPT_JOURNAL
     assert of(judge(facts(journal=journal)), "auth").result is FAIL
 
 
@@ -348,7 +291,10 @@ def test_without_the_platform_no_host_is_young() -> None:
     missing = Unknown(reason=Reason.PROBE_CUT, evidence="x#platform")
     logs = facts(*weekly(3), rotations=(rotation("auth.log", 52),))
     clock = Clock(as_of=NOW, zone="UTC")
-    auth = of(access_log_retention(logs, missing, host(), Retention(), clock), "auth")
+    outcomes = access_log_retention(
+        logs, missing, target=host(), options=Retention(), clock=clock, history=History()
+    )
+    auth = of(outcomes, "auth")
     assert auth.reason is Reason.UNDETERMINED
 
 
@@ -374,6 +320,41 @@ def test_a_missing_week_inside_is_named() -> None:
     auth = of(judge(facts(*gone)), "auth")
     assert auth.result is WARN
     assert auth.summary.english() == "no record between 2026-06-28 and 2026-07-05"
+
+
+def test_l11_an_empty_rotated_file_fails() -> None:
+    """Nothing at all was written from one rotation to the next: logging was broken."""
+    whole = list(weekly(60))
+    whole[20] = file("auth.log.20.gz", None, 140, size=20, empty=True)
+    auth = of(judge(facts(*whole)), "auth")
+    assert auth.result is FAIL
+    assert "between 2026-06-28 and 2026-07-05" in auth.summary.english()
+
+
+def test_l11_empty_files_of_quiet_days_are_no_gap() -> None:
+    """Rotated daily without `notifempty`, on a host that nobody logged in to over a weekend."""
+    days = [file(f"auth.log.{day}", day + 1, day) for day in range(1, 400)]
+    days[10] = file("auth.log.11", None, 11, size=0)
+    assert of(judge(facts(file("auth.log", 1, 0), *days)), "auth").result is PASS
+
+
+@pytest.mark.parametrize(
+    ("off", "on", "expected"),
+    [
+        (146.9, 140.1, PASS),
+        (146.9, 143, PASS),  # off for four of the seven days
+        (146.9, 146.3, WARN),
+        (148, 139, PASS),
+        (139, 130, WARN),
+    ],
+)
+def test_l12_days_without_records_are_explained_by_a_host_that_was_off(
+    off: float, on: float, expected: Result
+) -> None:
+    whole = weekly(60)
+    cut = PowerCut(off=ago(off), on=ago(on))
+    auth = of(judge(facts(*whole[:20], *whole[21:], power_cuts=(cut,))), "auth")
+    assert auth.result is expected
 
 
 # --- wtmp, btmp, audit, declared -------------------------------------------------------------------------
@@ -425,14 +406,14 @@ def test_the_audit_log_is_judged_where_there_is_an_audit_daemon(
     action: str,
     expected: Result,
 ) -> None:
-    logs = facts(*files, audit=Audit(installed=installed, action=action))
+    logs = facts(*files, audit=Audit(installed=installed, action=action, keeps=4))
     assert of(judge(logs), "audit").result is expected
 
 
 def test_an_audit_log_kept_by_size_is_no_promise_on_a_young_host() -> None:
-    logs = facts(file("audit/audit.log", 2, 0), audit=Audit(installed=True, action="rotate"))
+    logs = facts(file("audit/audit.log", 2, 0), audit=Audit(installed=True, action="rotate", keeps=4))
     assert of(judge(logs, host_days=2), "audit").result is WARN
-    kept = msgspec.structs.replace(logs, audit=Audit(installed=True, action="keep_logs"))
+    kept = msgspec.structs.replace(logs, audit=Audit(installed=True, action="keep_logs", keeps=4))
     assert of(judge(kept, host_days=2), "audit").result is PASS
 
 
@@ -477,77 +458,6 @@ def test_a_declared_log_may_have_a_span_of_its_own(keep: str | None, expected: R
     outcome = judge_declared(declared_log("a.log", 30, 0), declared_log("a.log.1", 90, 30), log=log)
     assert outcome.result is expected
     assert outcome.expected.english().startswith(f"records of {keep or '365d'}"[:-1])
-
-
-# --- integrity -------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("change", "fault"),
-    [
-        ({}, ""),
-        ({"owner": "syslog"}, ""),
-        ({"group": "root", "mode": 0o600}, ""),
-        ({"mode": 0o660}, ""),
-        ({"mode": 0o644}, "readable by all"),
-        ({"mode": 0o642}, "writable by all"),
-        ({"owner": "tanaka"}, "owned by another user"),
-        ({"group": "staff", "mode": 0o660}, "writable by another group"),
-    ],
-)
-def test_a_log_others_may_touch_fails_beside_its_span(change: dict[str, Any], fault: str) -> None:
-    outcomes = [one for one in judge(facts(file("auth.log", 400, 0, **change))) if one.subject.name == "auth"]
-    assert outcomes[0].result is PASS
-    assert [one.result for one in outcomes[1:]] == ([FAIL] if fault else [])
-    assert all(one.summary.english() == f"1 of 1 files: {fault}" for one in outcomes[1:])
-
-
-def test_the_modes_of_a_stock_debian_12_alarm_nobody() -> None:
-    """auth.log root:adm 0640, wtmp root:utmp 0664, btmp root:utmp 0660."""
-    stock = (file("auth.log", 400, 0), WTMP, file("btmp", 400, 1))
-    assert set(results(judge(facts(*stock))).values()) == {PASS, NA}
-    assert len(judge(facts(*stock))) == 4
-
-
-def test_a_btmp_readable_by_all_fails() -> None:
-    """Passwords typed into the name's place stand in it."""
-    outcomes = [one for one in judge(facts(file("btmp", 400, 1, mode=0o664))) if one.subject.name == "btmp"]
-    assert [one.result for one in outcomes] == [PASS, FAIL]
-
-
-# --- rotation itself -------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("change", "more", "expected"),
-    [
-        ({}, {}, PASS),
-        ({"last_run": ago(7.9)}, {}, PASS),
-        ({"last_run": ago(8.1)}, {}, FAIL),
-        ({"last_run": ago(60)}, {"booted_s": 3_600}, PASS),  # it was off
-        ({"last_run": ago(60), "timer": "masked"}, {"booted_s": 3_600}, FAIL),
-        ({"timer": "masked"}, {}, WARN),
-        ({"timer": "masked", "last_run": ago(4)}, {}, FAIL),
-        ({"timer": "disabled", "systemd": False}, {}, PASS),  # cron does it
-        ({"timer": "absent"}, {}, PASS),
-        ({"timer": "absent", "cron": False}, {}, WARN),
-        ({"last_run": None}, {}, FAIL),
-        ({"last_run": None}, {"host_days": 1}, NA),
-        ({"last_run": None}, {"host_days": None}, UNKNOWN),
-        ({"last_run": None, "hidden": True}, {}, UNKNOWN),
-    ],
-)
-def test_a_rotation_that_does_not_run_is_found(
-    change: dict[str, Any], more: dict[str, Any], expected: Result
-) -> None:
-    run = msgspec.structs.replace(RUNS, **change)
-    logs = facts(file("auth.log", 400, 0), rotations=(rotation("auth.log", 60),), run=run)
-    assert of(judge(logs, **more), "rotation").result is expected
-
-
-def test_rotation_is_not_judged_where_nothing_depends_on_it() -> None:
-    run = msgspec.structs.replace(RUNS, last_run=None)
-    assert "rotation" not in results(judge(facts(file("auth.log", 400, 0), run=run)))
 
 
 # --- the house -------------------------------------------------------------------------------------------
