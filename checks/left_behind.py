@@ -77,6 +77,13 @@ def _residue(view: View, account: Account | None, name: str) -> tuple[str, ...]:
             found.append("at jobs")
         if name in (facts.linger or ()):
             found.append("linger flag")
+        found.extend(
+            f"{it.number} user service{'s' if it.number > 1 else ''}"
+            for it in facts.units
+            if it.account == name and it.number
+        )
+        if not account and name in facts.mail:
+            found.append("mail")
     return tuple(found)
 
 

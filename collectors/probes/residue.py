@@ -46,6 +46,10 @@ class ResidueFacts(Facts, frozen=True, kw_only=True):
     """owner uid of each waiting at(1) job"""
     linger: tuple[str, ...] | None
     """accounts whose services run without a session, loginctl(1)"""
+    units: tuple[Jobs, ...]
+    """enabled user services (systemd.unit(5)) in the homes of those asked about"""
+    mail: tuple[str, ...]
+    """those asked about who have mail in /var/mail"""
     homes: tuple[Home, ...] | None
 
 
@@ -57,6 +61,8 @@ def parse(section: Section) -> ResidueFacts:
         system_jobs=_system_jobs(required(section, "cron.d")),
         at_jobs=_at_jobs(section),
         linger=_linger(required(section, "linger")),
+        units=_counted(required(section, "units")),
+        mail=tuple(line for _, line in rows(required(section, "mail"))),
         homes=_homes(required(section, "homes")),
     )
 
@@ -83,14 +89,20 @@ def _crontabs(section: Section) -> tuple[Jobs, ...] | None:
     for part in section.named("crontabs "):
         if part.state != "read":
             return None
-        for number, line in rows(part):
-            many, name = fields(part, number, line, 2)
-            found.append(
-                Jobs(
-                    account=name if is_login(name) else "?",
-                    number=None if many == "?" else count(part, number, many),
-                )
+        found.extend(_counted(part))
+    return tuple(found)
+
+
+def _counted(part: Part) -> tuple[Jobs, ...]:
+    found: list[Jobs] = []
+    for number, line in rows(part):
+        many, name = fields(part, number, line, 2)
+        found.append(
+            Jobs(
+                account=name if is_login(name) else "?",
+                number=None if many == "?" else count(part, number, many),
             )
+        )
     return tuple(found)
 
 

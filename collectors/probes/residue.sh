@@ -53,6 +53,24 @@ sec_residue() {
   else
     tk_part "$(tk_state /var/lib/systemd/linger)" linger
   fi
+  # What is in the homes of the names we were asked about: how many services start by themselves, no names.
+  tk_part read units
+  printf '%s\n' "$TK_NAMES" | tr ' ' '\n' | awk -F: '
+    passwd != 1 { if ($1 != "") { order[++n] = $1; home[$1] = "/home/" $1 } next }
+    $1 in home && $6 ~ /^\// { home[$1] = $6 }
+    END { for (i = 1; i <= n; i++) print order[i] ":" home[order[i]] }
+  ' - passwd=1 /etc/passwd | while IFS=: read -r tk_n tk_h; do
+    tk_c=0
+    for tk_f in "$tk_h/.config/systemd/user"/*.wants/* "$tk_h/.config/systemd/user"/*.requires/*; do
+      if [ -h "$tk_f" ] || [ -e "$tk_f" ]; then tk_c=$((tk_c + 1)); fi
+    done
+    if [ -d "$tk_h" ] && [ ! -x "$tk_h" ]; then tk_c='?'; fi
+    if [ "$tk_c" != 0 ]; then printf '%s:%s\n' "$tk_c" "$tk_n"; fi
+  done
+  tk_part read mail
+  for tk_n in $TK_NAMES; do
+    if [ -s "/var/mail/$tk_n" ] || [ -s "/var/spool/mail/$tk_n" ]; then printf '%s\n' "$tk_n"; fi
+  done
   if [ -d /home ]; then
     # %U asks the name services, and /home may be a network's: neither may hold us up.
     tk_out=$(tk_within 4 find /home/. ! -name . -prune -type d -exec stat -c '%u:%U:%n' {} +)

@@ -179,7 +179,7 @@ def keys(*files: KeyFile) -> KeysFacts:
 def residue(**more: Any) -> ResidueFacts:
     """Nothing left behind."""
     values: dict[str, Any] = dict.fromkeys(
-        ("processes", "crontabs", "system_jobs", "at_jobs", "linger", "homes"), ()
+        ("processes", "crontabs", "system_jobs", "at_jobs", "linger", "units", "mail", "homes"), ()
     )
     return ResidueFacts(**{**values, **more})
 

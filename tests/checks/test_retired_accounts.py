@@ -102,6 +102,15 @@ def test_a_star_and_a_key_without_pam_fails() -> None:
     assert "public key" in _text(outcome)
 
 
+def test_services_that_start_by_themselves_and_mail_are_left_behind() -> None:
+    """An expired account may keep its mail; services in its home come back with the account."""
+    left = residue(units=(Jobs(account="sato", number=2),), mail=("sato",))
+    assert _residue(**CLOSED, residue=left).actual.english() == "2 user services"
+    assert _residue(residue=left).actual.english() == "2 user services, mail"
+    hidden = residue(units=(Jobs(account="sato", number=None),))
+    assert ("residue", "sato") not in by_subject(judge(residue=hidden))
+
+
 def test_a_deleted_account_passes_and_its_home_is_residue_with_the_uid() -> None:
     """Criterion 22."""
     given = {"residue": residue(homes=(Home(name="sato", uid=1777, owner=None),))}

@@ -22,7 +22,7 @@ _PARTS = {
     "shadow": ("shadow",),
     "sshd": ("effective", "daemons", "/etc/ssh/sshd_config"),
     "keys": ("patterns", "files"),
-    "residue": ("processes", "crontabs /a", "cron.d", "at /b", "linger", "homes"),
+    "residue": ("processes", "crontabs /a", "cron.d", "at /b", "linger", "units", "mail", "homes"),
 }
 _PIECES = st.sampled_from(
     [

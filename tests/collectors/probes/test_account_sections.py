@@ -16,7 +16,7 @@ from collectors.probes.shadow import PasswordState, ShadowFacts
 from collectors.probes.sshd import SshdFacts
 from tests.collectors.probes.asked import ACCOUNT_PROBES, SHELLS, ask_here, ask_host
 from tests.lab.personas import CANARIES
-from tests.lab.plugin import OwnHostFactory
+from tests.lab.plugin import HostFactory, OwnHostFactory
 
 _APPLETS = ("awk", "cat", "cut", "find", "grep", "head", "readlink", "sed", "stat", "tail", "tee", "tr", "wc")
 # The processes of a moment; everything else of an unchanged machine is the same twice.
@@ -350,7 +350,7 @@ def test_a_file_included_from_elsewhere_leaves_match_blocks_unknown(own_host: Ow
 
 @pytest.mark.lab
 def test_without_privilege_hidden_things_are_denied_and_never_absent(own_host: OwnHostFactory) -> None:
-    answer = ask_host(own_host("unprivileged"), ("tanaka",))
+    answer = ask_host(own_host("unprivileged", setup="chmod 700 /home/tanaka"), ("tanaka",))
     for name, reason in (("shadow", Reason.NOPRIV), ("sshd", Reason.NOPRIV)):
         with pytest.raises(WithheldError) as withheld:
             answer.facts(name)
@@ -362,6 +362,19 @@ def test_without_privilege_hidden_things_are_denied_and_never_absent(own_host: O
     assert isinstance(residue, ResidueFacts)
     assert residue.crontabs is None
     assert any(it.uid == 12003 and it.command == "sleep" for it in residue.processes or ())
+    assert [(it.account, it.number) for it in residue.units] == [("tanaka", None)]
+
+
+@pytest.mark.lab
+def test_enabled_user_services_are_as_many_as_systemd_says(host: HostFactory) -> None:
+    machine = host("systemd-leaver")
+    facts = ask_host(machine, ("tanaka", "sato")).facts("residue")
+    assert isinstance(facts, ResidueFacts)
+    oracle = machine.sh(
+        "setpriv --reuid=12003 --regid=12003 --clear-groups env XDG_RUNTIME_DIR=/run/user/12003"
+        " systemctl --user list-unit-files --state=enabled --no-legend | grep -c courier"
+    ).stdout
+    assert [(it.account, it.number) for it in facts.units] == [("tanaka", int(oracle))]
 
 
 @pytest.mark.lab
@@ -370,7 +383,12 @@ def test_what_a_deleted_account_leaves_is_found(own_host: OwnHostFactory) -> Non
         "userdel -f tanaka || true\nprintf '# none\\nPATH=/bin\\n\\n' > /var/spool/cron/crontabs/sato\n"
         "install -d /var/lib/systemd/linger; touch /var/lib/systemd/linger/sato\n"
         "printf '@daily suzuki true CANARY\\n* * * * * tanaka true\\n' > /etc/cron.d/jobs\n"
-        "mkfifo /var/spool/cron/crontabs/suzuki"
+        "mkfifo /var/spool/cron/crontabs/suzuki\n"
+        "units=/home/tanaka/.config/systemd/user\n"
+        "mkdir -p $units/default.target.wants $units/x.socket.requires\n"
+        "touch $units/CANARY.service; ln -s ../CANARY.service $units/default.target.wants/\n"
+        "ln -s /nowhere $units/x.socket.requires/y.service\n"
+        "echo CANARY > /var/mail/tanaka; : > /var/mail/sato"
     )
     answer = ask_host(own_host("leaver", setup=setup), ("tanaka",))
     facts = answer.facts("residue")
@@ -383,4 +401,6 @@ def test_what_a_deleted_account_leaves_is_found(own_host: OwnHostFactory) -> Non
     assert facts.linger == ("sato",)
     jobs = {it.account: it.number for it in facts.system_jobs or ()}
     assert (jobs["suzuki"], jobs["tanaka"]) == (1, 1)
+    assert [(it.account, it.number) for it in facts.units] == [("tanaka", 2)]
+    assert facts.mail == ("tanaka",)
     assert b"CANARY" not in answer.stream
