@@ -89,7 +89,7 @@ def _release(platform: PlatformFacts, apt: Fact[AptFacts], clock: Clock) -> Outc
     subscribed = isinstance(apt, Known) and any(
         pocket.origin.startswith("UbuntuESM") for pocket in apt.value.pockets
     )
-    until = support.paid if support.paid and subscribed else support.free
+    until = support.until(subscribed=subscribed)
     ended = clock.today > until
     return Outcome(
         subject=subject,

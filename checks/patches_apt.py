@@ -5,9 +5,10 @@ from datetime import datetime, timedelta
 
 from checks.model import Clock, History, Outcome, Result, Subject, not_known
 from checks.patches import COMPARED, WHOLE, Limits, day, no_fix_waits, some, waits
+from checks.releases import SUPPORT
 from checks.text import Text, say
 from collectors.evidence import Reason
-from collectors.probes.apt import AptFacts, Pocket
+from collectors.probes.apt import AptFacts, OtherSource, Pocket
 from collectors.probes.apt_join import Offer
 from collectors.probes.platform import PlatformFacts
 
@@ -66,7 +67,20 @@ def judge_apt(
             expected=say("dpkg's status is installed"),
             actual=say("{version}, dpkg's status {status}", version=package.installed, status=package.status),
         )
-    yield _rest(apt, usable, [defect for defect in defects.values() if defect], options)
+    yield _rest(
+        apt,
+        usable,
+        [defect for defect in defects.values() if defect],
+        options,
+        ended=_ended(platform, apt, clock),
+    )
+
+
+def _ended(platform: PlatformFacts, apt: AptFacts, clock: Clock) -> bool:
+    """Say whether the release gets no more fixes from the pockets that are configured."""
+    support = SUPPORT.get((platform.id, platform.version_id))
+    subscribed = any(pocket.origin.startswith("UbuntuESM") for pocket in apt.pockets)
+    return support is not None and clock.today > support.until(subscribed=subscribed)
 
 
 def _fits(pocket: Pocket, platform: PlatformFacts) -> bool:
@@ -178,31 +192,21 @@ def _no_source(platform: PlatformFacts, apt: AptFacts) -> Outcome:
 
 def _uncovered(apt: AptFacts) -> Iterator[Outcome]:
     """Say what the security pockets do not speak about, or apt does not take from them."""
-    preferred = apt.default_release
-    named = {name for pocket in apt.pockets for name in (pocket.codename, pocket.archive, pocket.suite)}
-    if preferred.isalpha() and apt.pockets and preferred not in named:
+    if _prefers_another(apt):
         yield Outcome(
             subject=Subject(kind="source", name="APT::Default-Release"),
             result=Result.WARN,
             summary=say("apt prefers a release that the security pocket is not part of"),
             expected=say("a preference that covers the security pocket, or none"),
-            actual=say("APT::Default-Release is {preferred}", preferred=preferred),
+            actual=say("APT::Default-Release is {preferred}", preferred=apt.default_release),
         )
-    origins = {pocket.origin for pocket in apt.pockets if pocket.origin}
     unasked = {component for pocket in apt.pockets for component in pocket.unasked}
     for other in apt.others:
-        name = f"{other.origin} {other.suite}".strip()
-        if origins and other.origin not in origins:
+        if other.foreign:
+            yield _foreign(other, apt)
+        elif unasked & set(other.components):
             yield Outcome(
-                subject=Subject(kind="source", name=name),
-                result=Result.NOT_APPLICABLE,
-                summary=say("its packages are not judged: it marks no fix as a security fix"),
-                expected=say("a source that marks security fixes"),
-                actual=say("{label}", label=other.label or "no label"),
-            )
-        elif origins and unasked & set(other.components):
-            yield Outcome(
-                subject=Subject(kind="source", name=name),
+                subject=_named(other),
                 result=Result.WARN,
                 summary=say("packages come from components whose security fixes are not asked for"),
                 expected=say("the security pocket is asked for the same components"),
@@ -210,6 +214,46 @@ def _uncovered(apt: AptFacts) -> Iterator[Outcome]:
                     "not asked for: {components}", components=some(sorted(unasked & set(other.components)))
                 ),
             )
+
+
+def _named(other: OtherSource) -> Subject:
+    return Subject(
+        kind="source", name=f"{other.origin or other.prefix.partition('_')[0]} {other.suite}".strip()
+    )
+
+
+def _foreign(other: OtherSource, apt: AptFacts) -> Outcome:
+    """Warn of updates of a vendor who does not say which of them are security fixes; never a pass."""
+    subject, expected = _named(other), say("no update waits in a source that marks no security fixes")
+    known = [offer for offer in apt.foreign if offer.pocket == other.prefix]
+    waiting = [offer for offer in known if offer.newer]
+    if waiting:
+        return Outcome(
+            subject=subject,
+            result=Result.WARN,
+            summary=say("updates wait that may be security fixes: the source does not mark them"),
+            expected=expected,
+            actual=say(
+                "{count} updates: {names}", count=len(waiting), names=some(offer.name for offer in waiting)
+            ),
+        )
+    for trouble, reason, words in (
+        (other.large, Reason.LIMIT, "too large to be compared on every visit"),
+        (other.missing, Reason.NO_SOURCE, "not there"),
+        (other.torn, Reason.CORRUPT, "not whole"),
+        ([offer.name for offer in known if offer.newer is None], Reason.UNPARSABLE, "without a version"),
+    ):
+        if trouble:
+            return not_known(subject, reason, expected, detail=f"{words}: {some(trouble)}")
+    return Outcome(
+        subject=subject,
+        result=Result.NOT_APPLICABLE,
+        summary=say("no update waits there, and it marks no fix as a security fix")
+        if other.automatic
+        else say("apt takes nothing from there that was not asked for"),
+        expected=expected,
+        actual=say("{count} installed packages are known there", count=len(known)),
+    )
 
 
 def _waits(
@@ -241,10 +285,22 @@ def _waits(
     )
 
 
+def _prefers_another(apt: AptFacts) -> bool:
+    """Say whether APT::Default-Release names a release that is no security pocket's."""
+    named = {name for pocket in apt.pockets for name in (pocket.codename, pocket.archive, pocket.suite)}
+    # Numbers, patterns and origins can be preferred as well: what they match is not for us to say.
+    return apt.default_release.isalpha() and bool(apt.pockets) and apt.default_release not in named
+
+
 def _hindrance(offer: Offer, apt: AptFacts) -> Text | None:
     """Name what keeps apt from installing a fix, as far as that is certain."""
     if offer.held:
         return say("a security fix is missing because the package is on hold")
+    # The preferred release's own version comes first, with 990 against 500: apt_preferences(5).
+    if _prefers_another(apt) and any(apt.default_release == other.suite for other in apt.others):
+        return say(
+            "a security fix is missing because apt prefers the release {release}", release=apt.default_release
+        )
     for pin in apt.pins:
         if not any(_matches(pattern, offer.name) for pattern in pin.packages):
             continue
@@ -272,7 +328,9 @@ def _matches(pattern: str, text: str) -> bool:
     return text == pattern
 
 
-def _rest(apt: AptFacts, usable: list[Pocket], defects: list[_Defect], options: Limits) -> Outcome:
+def _rest(
+    apt: AptFacts, usable: list[Pocket], defects: list[_Defect], options: Limits, *, ended: bool
+) -> Outcome:
     """Speak of all packages that no fix waits for; stale or missing lists can say nothing of them."""
     expected = no_fix_waits(options)
     if defects:
@@ -282,21 +340,28 @@ def _rest(apt: AptFacts, usable: list[Pocket], defects: list[_Defect], options: 
         return not_known(WHOLE, Reason.NO_SOURCE, expected, detail="no security pocket was compared")
     if apt.installed == 0:
         return not_known(WHOLE, Reason.NO_OBSERVATION, expected, detail="no installed package was seen")
-    waiting = sum(offer.newer is not False for offer in apt.offers)
+    if ended:
+        # What a subscription would offer is not in these lists.
+        return not_known(WHOLE, Reason.NO_SOURCE, expected, detail="no more fixes are made for this release")
+    waiting = {(offer.name, offer.arch) for offer in apt.offers if offer.newer is not False}
+    elsewhere = {(offer.name, offer.arch) for offer in apt.foreign} - waiting
+    unjudged = len(elsewhere) + apt.backported
     return Outcome(
         subject=WHOLE,
         result=Result.PASS,
         summary=say(
             "no fix waits for {count} of {installed} packages",
-            count=apt.installed - waiting,
+            count=max(apt.installed - len(waiting) - unjudged, 0),
             installed=apt.installed,
         ),
         expected=expected,
         actual=say(
-            "{installed} packages were compared with {stanzas} in the security pockets; {waiting} fixes wait",
+            "{installed} packages were compared with {stanzas} in the security pockets; {waiting} fixes wait;"
+            " {unjudged} packages of other sources are not judged",
             installed=apt.installed,
             stanzas=sum(pocket.stanzas for pocket in usable),
-            waiting=waiting,
+            waiting=len(waiting),
+            unjudged=unjudged,
         ),
     )
 

@@ -22,6 +22,10 @@ class Support(Struct, frozen=True, kw_only=True):
     """with a subscription whose fixes come from a pocket of their own (Ubuntu ESM)"""
     source: str
 
+    def until(self, *, subscribed: bool) -> date:
+        """The last day on which fixes can be had."""
+        return self.paid if self.paid and subscribed else self.free
+
 
 _LTS = "https://wiki.debian.org/LTS"
 _ESM = "https://ubuntu.com/about/release-cycle, https://ubuntu.com/security/esm"

@@ -17,7 +17,8 @@ from checks.update_mechanism import (
 )
 from collectors.evidence import Reason
 from collectors.facts import Fact, Unknown
-from collectors.probes.apt import AptFacts, Automatic, Pocket
+from collectors.probes.apt import AptFacts, Pocket
+from collectors.probes.apt_settings import Automatic
 from collectors.probes.automatic import AutomaticFacts
 from collectors.probes.platform import PlatformFacts
 

@@ -2,7 +2,6 @@
 
 import re
 from datetime import UTC, datetime
-from pathlib import PurePosixPath
 
 from msgspec import Struct
 
@@ -10,20 +9,14 @@ from collectors.apt_sources import AptSource, read_sources
 from collectors.evidence import Part, Reason, Section, printable
 from collectors.facts import Facts, Probe, WithheldError
 from collectors.probes.apt_join import Join, Offer, Unfinished, best, read_join
+from collectors.probes.apt_settings import Automatic, automatic_of, last, read_settings
 from config.errors import ParseError
 
-_PLACES = {
-    "Dir::State::lists": (("Dir", "Dir::State", "Dir::State::lists"), "/var/lib/apt/lists"),
-    "Dir::State::status": (("Dir", "Dir::State", "Dir::State::status"), "/var/lib/dpkg/status"),
-    "Dir::Etc::sourcelist": (("Dir", "Dir::Etc", "Dir::Etc::sourcelist"), "/etc/apt/sources.list"),
-    "Dir::Etc::sourceparts": (("Dir", "Dir::Etc", "Dir::Etc::sourceparts"), "/etc/apt/sources.list.d"),
-}
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _DATE = re.compile(
     r"[A-Z][a-z]{2}, ([0-9]{1,2}) ([A-Z][a-z]{2}) ([0-9]{4})"
     r" ([0-9]{2}):([0-9]{2}):([0-9]{2}) (?:UTC|GMT|[+-]0000)"
 )
-_SETTING = re.compile(r'([A-Za-z:-]+) "(.*)";')
 
 
 class Pocket(Struct, frozen=True, kw_only=True):
@@ -66,6 +59,16 @@ class OtherSource(Struct, frozen=True, kw_only=True):
     """Origin of its Release file; empty without one"""
     label: str
     components: tuple[str, ...]
+    foreign: bool
+    """of another vendor than the security pockets: nobody marks its fixes as security fixes"""
+    automatic: bool
+    """false where NotAutomatic says that apt takes nothing from it that was not asked for"""
+    missing: tuple[str, ...]
+    """of a foreign source: lists that should be there and are not"""
+    torn: tuple[str, ...]
+    """of a foreign source: lists that could not be read whole"""
+    large: tuple[str, ...]
+    """of a foreign source: lists that are too large to be read on every visit"""
 
 
 class Pin(Struct, frozen=True, kw_only=True):
@@ -76,25 +79,6 @@ class Pin(Struct, frozen=True, kw_only=True):
     priority: int
 
 
-class Automatic(Struct, frozen=True, kw_only=True):
-    """What apt is told to do by itself: APT::Periodic and Unattended-Upgrade."""
-
-    enabled: bool
-    """APT::Periodic::Enable is not 0"""
-    fetches: str
-    """APT::Periodic::Update-Package-Lists as it is written, such as `1`; empty when unset"""
-    installs: str
-    """APT::Periodic::Unattended-Upgrade as it is written; empty when unset"""
-    allowed_origins: tuple[str, ...]
-    """`ORIGIN:SUITE` from which packages are installed"""
-    origins_pattern: tuple[str, ...]
-    """the same as `origin=…,codename=…,label=…`"""
-    blacklist: tuple[str, ...]
-    """regular expressions of packages that are never installed by itself"""
-    whitelist: tuple[str, ...]
-    """when there are any, only these are"""
-
-
 class AptFacts(Facts, frozen=True, kw_only=True):
     """Installed packages against the security pockets, and what stands in the way of a fix."""
 
@@ -102,8 +86,12 @@ class AptFacts(Facts, frozen=True, kw_only=True):
     """the system's own architecture"""
     installed: int
     """installed packages"""
+    backported: int
+    """those of them whose version says that they come from backports"""
     offers: tuple[Offer, ...]
     """those of them that a security pocket knows"""
+    foreign: tuple[Offer, ...]
+    """those of them that another vendor's source knows"""
     unfinished: tuple[Unfinished, ...]
     pockets: tuple[Pocket, ...]
     others: tuple[OtherSource, ...]
@@ -131,6 +119,18 @@ class _Release(Struct, frozen=True, kw_only=True):
         )
 
 
+class _Lists(Struct, frozen=True, kw_only=True):
+    missing: tuple[str, ...] = ()
+    torn: tuple[str, ...] = ()
+    large: tuple[str, ...] = ()
+    stanzas: int = 0
+
+
+def _plain(file: str) -> str:
+    """Name a list without the ending of what it is packed with."""
+    return re.sub(r"\.[a-z0-9]+$", "", file)
+
+
 def parse(section: Section) -> AptFacts:
     """Join sources, Release files and lists.
 
@@ -139,48 +139,51 @@ def parse(section: Section) -> AptFacts:
     """
     if section.part("dpkg") is not None:
         raise WithheldError(Reason.UNSUPPORTED, "no dpkg")
-    settings = _settings(section)
+    asked = _part(section, "settings")
+    settings = read_settings(asked)
     architectures = _architectures(section)
     folder = _part(section, "lists")
     if folder.state == "denied":
         raise WithheldError(Reason.DENIED, "apt's list folder")
     releases: dict[str, _Release] = {}
-    join = Join(installed=0, offers=(), unfinished=(), lists={})
+    join = Join(installed=0, backported=0, offers=(), unfinished=(), lists={}, large=frozenset())
     if folder.state == "read":
         releases = _releases(_part(section, "releases"))
         join = read_join(_part(section, "join"))
     sources = _sources(section)
-    pockets: list[Pocket] = []
-    others: list[OtherSource] = []
-    for source in sources:
-        release = releases.get(source.prefix)
-        if release.is_security if release else source.suite.endswith(("-security", "/updates")):
-            pockets.append(_pocket(source, release, join, architectures))
-        else:
-            others.append(
-                OtherSource(
-                    prefix=source.prefix,
-                    suite=source.suite,
-                    origin=release.get("Origin") if release else "",
-                    label=release.get("Label") if release else "",
-                    components=source.components,
-                )
-            )
+    named = {
+        source: release.is_security if release else source.suite.endswith(("-security", "/updates"))
+        for source in sources
+        for release in (releases.get(source.prefix),)
+    }
+    pockets = tuple(
+        _pocket(source, releases.get(source.prefix), join, architectures)
+        for source in sources
+        if named[source]
+    )
+    origins = {pocket.origin for pocket in pockets if pocket.origin}
+    others = tuple(
+        _other(source, releases.get(source.prefix), join, architectures, origins)
+        for source in sources
+        if not named[source]
+    )
     return AptFacts(
         native=architectures[0],
         installed=join.installed,
+        backported=join.backported,
         offers=best(join, tuple(pocket.prefix for pocket in pockets)),
+        foreign=best(join, tuple(other.prefix for other in others if other.foreign and other.automatic)),
         unfinished=join.unfinished,
-        pockets=tuple(pockets),
-        others=tuple(others),
+        pockets=pockets,
+        others=others,
         unread=tuple(
             part.name.partition(":")[2] or part.name
             for part in section.parts
             if part.state == "denied" and part.name.startswith(("source:", "pin:", "release:", "settings"))
         ),
         pins=_pins(section),
-        default_release=_last(settings, "APT::Default-Release"),
-        automatic=_automatic(section, settings),
+        default_release=last(settings, "APT::Default-Release"),
+        automatic=automatic_of(settings) if asked.state == "read" else None,
     )
 
 
@@ -190,45 +193,6 @@ def _part(section: Section, name: str) -> Part:
         message = f"no part {name}"
         raise ParseError(message)
     return part
-
-
-def _settings(section: Section) -> dict[str, list[str]]:
-    part = _part(section, "settings")
-    settings: dict[str, list[str]] = {}
-    for line in part.lines if part.state == "read" else ():
-        found = _SETTING.fullmatch(line)
-        if found:
-            # Keys have no case of their own, apt.conf(5); those of lists end in "::" and come more than once.
-            settings.setdefault(found[1].lower(), []).append(found[2])
-    for name, (steps, usual) in _PLACES.items():
-        if name.lower() in settings:
-            # A step that begins with / starts anew, as apt's FindFile has it.
-            path = PurePosixPath("/", *(_last(settings, step) for step in steps))
-            if str(path) != usual:
-                raise WithheldError(Reason.UNSUPPORTED, f"{name} is not {usual}")
-    return settings
-
-
-def _last(settings: dict[str, list[str]], key: str) -> str:
-    return settings.get(key.lower(), [""])[-1]
-
-
-def _automatic(section: Section, settings: dict[str, list[str]]) -> Automatic | None:
-    if _part(section, "settings").state != "read":
-        return None
-
-    def listed(name: str) -> tuple[str, ...]:
-        return tuple(value for value in settings.get(f"unattended-upgrade::{name}::", ()) if value)
-
-    return Automatic(
-        enabled=_last(settings, "apt::periodic::enable") != "0",
-        fetches=_last(settings, "apt::periodic::update-package-lists"),
-        installs=_last(settings, "apt::periodic::unattended-upgrade"),
-        allowed_origins=listed("allowed-origins"),
-        origins_pattern=listed("origins-pattern"),
-        blacklist=listed("package-blacklist"),
-        whitelist=listed("package-whitelist"),
-    )
 
 
 def _architectures(section: Section) -> tuple[str, ...]:
@@ -278,7 +242,7 @@ def _releases(part: Part) -> dict[str, _Release]:
                 indexes[printable(path.encode(), limit=300)] = (
                     int(size) if re.fullmatch(r"[0-9]{1,15}", size) else None
                 )
-            case "S" | "":
+            case "S" | "T" | "":
                 continue
             case _:
                 message = f"releases line {number}: {verb[:20]!r} is no verb"
@@ -286,12 +250,38 @@ def _releases(part: Part) -> dict[str, _Release]:
     return found
 
 
-def _pocket(
-    source: AptSource, release: _Release | None, join: Join, architectures: tuple[str, ...]
-) -> Pocket:
+def _other(
+    source: AptSource,
+    release: _Release | None,
+    join: Join,
+    architectures: tuple[str, ...],
+    origins: set[str],
+) -> OtherSource:
+    origin = release.get("Origin") if release else ""
+    # Without a security pocket there is nobody to be another vendor than.
+    foreign = bool(origins) and origin not in origins
+    automatic = release is None or release.get("NotAutomatic").lower() != "yes"
+    found = _lists(source, release, join, architectures) if foreign and automatic else _Lists()
+    return OtherSource(
+        prefix=source.prefix,
+        suite=source.suite,
+        origin=origin,
+        label=release.get("Label") if release else "",
+        components=source.components,
+        foreign=foreign,
+        automatic=automatic,
+        missing=found.missing,
+        torn=found.torn,
+        large=found.large,
+    )
+
+
+def _lists(source: AptSource, release: _Release | None, join: Join, architectures: tuple[str, ...]) -> _Lists:
+    """Hold the lists that were read against those that the source and its Release file announce."""
     indexes = release.indexes if release else {}
     asked = source.architectures or architectures
-    by_file = {re.sub(r"\.[a-z0-9]+$", "", item.file): item for item in join.lists.values()}
+    by_file = {_plain(item.file): item for item in join.lists.values()}
+    skipped = {_plain(file) for file in join.large}
     wanted: list[str] = []
     if source.suite.endswith("/"):
         wanted = ["Packages"]
@@ -301,17 +291,16 @@ def _pocket(
             announced = [path for path in paths if path in indexes]
             # A foreign architecture may be absent from the pocket; the system's own may not.
             wanted += announced or (paths if arch == architectures[0] else [])
-    ending = f"/binary-{architectures[0]}/Packages"
-    held = {
-        path.removesuffix(ending) for path, size in indexes.items() if path.endswith(ending) and size != 0
-    }
     missing: list[str] = []
     torn: list[str] = []
+    large: list[str] = []
     stanzas = 0
     for path in dict.fromkeys(wanted):
-        item = by_file.get(source.prefix + path.replace("_", "%5f").replace("/", "_"))
-        size = indexes.get(path)
-        if item is None:
+        file = source.prefix + path.replace("_", "%5f").replace("/", "_")
+        item, size = by_file.get(file), indexes.get(path)
+        if file in skipped:
+            large.append(path)
+        elif item is None:
             # apt keeps no file of a list that its Release file announces as empty.
             if size != 0:
                 missing.append(path)
@@ -321,6 +310,18 @@ def _pocket(
             stanzas += item.stanzas
     if not wanted:
         missing.append("any list of packages")
+    return _Lists(missing=tuple(missing), torn=tuple(torn), large=tuple(large), stanzas=stanzas)
+
+
+def _pocket(
+    source: AptSource, release: _Release | None, join: Join, architectures: tuple[str, ...]
+) -> Pocket:
+    indexes = release.indexes if release else {}
+    ending = f"/binary-{architectures[0]}/Packages"
+    held = {
+        path.removesuffix(ending) for path, size in indexes.items() if path.endswith(ending) and size != 0
+    }
+    lists = _lists(source, release, join, architectures)
     return Pocket(
         prefix=source.prefix,
         suite=source.suite,
@@ -332,9 +333,9 @@ def _pocket(
         valid_until=_date(release.get("Valid-Until")) if release else None,
         components=source.components,
         unasked=tuple(sorted(held - set(source.components))),
-        missing=tuple(missing),
-        torn=tuple(torn),
-        stanzas=stanzas,
+        missing=lists.missing,
+        torn=lists.torn,
+        stanzas=lists.stanzas,
     )
 
 

@@ -71,7 +71,7 @@ sec_apt() {
   tk_part "$tk_is" lists
   [ "$tk_is" = read ] || return 0
 
-  # Head and index sizes of each Release file; "S" marks what looks like a security pocket.
+  # Head and index sizes of each Release file; "S" marks what looks like a security pocket, "T" other vendors' sources.
   set --
   for tk_f in "$tk_lists"/*Release; do
     case ${tk_f##*/} in *[!A-Za-z0-9._%:+~,@=-]* | *.gpg) continue ;; esac
@@ -81,18 +81,18 @@ sec_apt() {
   tk_releases=
   if [ $# -gt 0 ]; then
     tk_releases=$(TK_ARCHS="$tk_native $tk_archs" awk '
-      # Index sizes matter of security pockets only: they tell a whole list from a torn one.
+      # Index sizes tell a whole list from a torn one.
       function finish(    i) {
-        if (name != "" && secure) {
-          for (i = 1; i <= indexes; i++) print "P " size[path[i]] " " path[i]
-          sub(/(In)?Release$/, "", name); print "S " name
-        }
+        if (name == "") return
+        for (i = 1; i <= indexes; i++) print "P " size[path[i]] " " path[i]
+        sub(/(In)?Release$/, "", name)
+        if (secure) { print "S " name; own[origin] = ++owned } else if (taken) { other[++others] = name; from[name] = origin }
         name = ""
       }
       BEGIN { n = split(ENVIRON["TK_ARCHS"], arch, " "); for (i = 1; i <= n; i++) wanted["binary-" arch[i]] = 1 }
       FNR == 1 {
         finish(); name = FILENAME; sub(/.*\//, "", name); print "R " name
-        secure = name ~ /security/; done = 0; sums = ""; first = ""; indexes = 0; split("", seen); split("", size)
+        secure = name ~ /security/; origin = ""; taken = 1; done = 0; sums = ""; first = ""; indexes = 0; split("", seen); split("", size)
       }
       done { next }
       /^-----BEGIN PGP SIGNATURE/ { done = 1; next }
@@ -113,25 +113,38 @@ sec_apt() {
       {
         sub(/\r$/, "")
         colon = index($0, ":"); field = substr($0, 1, colon - 1); sums = field
-        if (field !~ /^(Origin|Label|Suite|Version|Codename|Date|Valid-Until)$/ || field in seen) next
+        if (field !~ /^(Origin|Label|Suite|Version|Codename|Date|Valid-Until|NotAutomatic)$/ || field in seen) next
         seen[field] = 1
         value = substr($0, colon + 1, 200); sub(/^[ \t]+/, "", value)
         print "F " field ": " value
         if (field ~ /^(Label|Suite|Codename)$/ && tolower(value) ~ /security/) secure = 1
+        if (field == "Origin") origin = value
+        # Of backports and the like apt takes nothing that was not asked for.
+        if (field == "NotAutomatic" && tolower(value) == "yes") taken = 0
       }
-      END { finish() }' "$@") || return 1
+      END {
+        finish()
+        for (i = 1; i <= others && owned; i++) if (!(from[other[i]] in own)) print "T " other[i]
+      }' "$@") || return 1
   fi
   tk_part read releases
   printf '%s\n' "$tk_releases"
 
-  set --
-  for tk_p in $(printf '%s\n' "$tk_releases" | sed -n 's/^S //p'); do
-    for tk_f in "$tk_lists/$tk_p"Packages "$tk_lists/$tk_p"Packages.* "$tk_lists/$tk_p"*_Packages "$tk_lists/$tk_p"*_Packages.*; do
-      case ${tk_f##*/} in *[!A-Za-z0-9._%:+~,@=-]*) continue ;; esac
-      [ -f "$tk_f" ] && set -- "$@" "$tk_f"
-    done
-  done
+  tk_apt_lists S
+  # shellcheck disable=SC2086
+  set -- $tk_found
+  # Other vendors' lists only while they are small; packed ones are some five times larger when read.
+  tk_apt_lists T
+  tk_sized=
+  if [ "$tk_found" ]; then
+    # shellcheck disable=SC2086
+    tk_sized=$(stat -c '%s %n' $tk_found | awk '
+      { size = $1 * ($2 ~ /Packages$/ ? 1 : 5); if (size > 3145728 || (sum + size) > 6291456) { sub(/.*\//, "", $2); print "B " $2 }
+        else { sum += size; print "K " $2 } }') || return 1
+    for tk_f in $(printf '%s\n' "$tk_sized" | sed -n 's/^K //p'); do set -- "$@" "$tk_f"; done
+  fi
   tk_part read join
+  printf '%s\n' "$tk_sized" | sed -n '/^B /p'
   {
     # shellcheck disable=SC2016
     tk_within 8 dpkg-query -W -f '${Package}\t${Architecture}\t${Version}\t${db:Status-Abbrev}\t${source:Package}\n'
@@ -156,7 +169,7 @@ sec_apt() {
     BEGIN { FS = "\t"; native = ENVIRON["TK_NATIVE"]; split("", have); number = 0; installing = 1 }
     /^\001/ {
       split($0, word, " ")
-      if (word[1] == "\001dpkg") { print "D " word[2] " " installed + 0; installing = 0 }
+      if (word[1] == "\001dpkg") { print "D " word[2] " " installed + 0 " " backported + 0; installing = 0 }
       if (word[1] == "\001list") { list = word[2]; bytes = 0; count = 0; number++ }
       # The line break before each end mark is ours.
       if (word[1] == "\001end") { flush(); print "L " number " " word[2] " " bytes - 1 " " count " " list }
@@ -166,6 +179,7 @@ sec_apt() {
       state = substr($4, 2, 1)
       if (NF < 5 || $3 == "" || state == "c" || state == "n") next
       installed++
+      if ($3 ~ /~bpo[0-9]/) backported++
       e = $2 == "all" ? native : $2
       abbrev = $4; gsub(/ /, "-", abbrev)
       have[$1, e] = $2 " " $3 " " abbrev " " $5
@@ -178,6 +192,17 @@ sec_apt() {
     /^Version:/ { ver = $0; sub(/^Version:[ \t]*/, "", ver); sub(/[ \t\r]+$/, "", ver); next }
     /^Architecture:/ { a = $0; sub(/^Architecture:[ \t]*/, "", a); sub(/[ \t\r]+$/, "", a) }
   '
+}
+
+# tk_apt_lists MARK: sets tk_found to the package lists of the Release files with that mark.
+tk_apt_lists() {
+  tk_found=
+  for tk_p in $(printf '%s\n' "$tk_releases" | sed -n "s/^$1 //p"); do
+    for tk_f in "$tk_lists/$tk_p"Packages "$tk_lists/$tk_p"Packages.* "$tk_lists/$tk_p"*_Packages "$tk_lists/$tk_p"*_Packages.*; do
+      case ${tk_f##*/} in *[!A-Za-z0-9._%:+~,@=-]*) continue ;; esac
+      [ -f "$tk_f" ] && tk_found="$tk_found $tk_f"
+    done
+  done
 }
 
 # tk_apt_files KIND FILE FOLDER: sets tk_found to what apt reads there, and says what exists and may not be read.

@@ -15,7 +15,7 @@ _VERSION = re.compile(r"[!-~]{1,256}")
 
 
 class Offer(Struct, frozen=True, kw_only=True):
-    """An installed package that a security pocket has a version of, lower, equal or higher."""
+    """An installed package that a source has a version of, lower, equal or higher."""
 
     name: str
     arch: str
@@ -26,11 +26,11 @@ class Offer(Struct, frozen=True, kw_only=True):
     source: str
     """source package"""
     offered: str
-    """highest version in the security pockets; empty when no version there can be read"""
+    """highest version there; empty when no version can be read"""
     newer: bool | None
     """the offered version is higher; None when that cannot be told"""
     pocket: str
-    """prefix of the security pocket that has it"""
+    """prefix of the security pocket or other source that has it"""
 
 
 class Unfinished(Struct, frozen=True, kw_only=True):
@@ -56,26 +56,34 @@ class Join(Struct, frozen=True, kw_only=True):
     """The installed packages, and those of them that the lists know, by the number of the list."""
 
     installed: int
+    backported: int
+    """installed packages whose version says that they come from backports"""
     offers: tuple[tuple[int, Offer], ...]
     unfinished: tuple[Unfinished, ...]
     lists: dict[int, ListFile]
+    large: frozenset[str]
+    """files of other vendors' lists that are too large to be read on every visit"""
 
 
-def read_join(part: Part) -> Join:
+def read_join(part: Part) -> Join:  # noqa: C901 (one case a verb)
     """Read the probe's join; raises ParseError with the line that is not as the probe writes it."""
     installed: int | None = None
+    backported = 0
     offers: list[tuple[int, Offer]] = []
     unfinished: list[Unfinished] = []
     lists: dict[int, ListFile] = {}
+    large: set[str] = set()
     for number, line in enumerate(part.lines, 1):
         try:
             match line.split(" "):
-                case ["D", "0", count]:
-                    installed = int(count)
-                case ["D", status, _]:
+                case ["D", "0", count, backports]:
+                    installed, backported = int(count), int(backports)
+                case ["D", status, *_]:
                     raise WithheldError(
                         Reason.FAILED, f"dpkg-query ended with {printable(status.encode(), limit=4)}"
                     )
+                case ["B", file]:
+                    large.add(file)
                 case ["U", *words]:
                     unfinished.append(_unfinished(words))
                 case ["C", at, *words]:
@@ -96,7 +104,14 @@ def read_join(part: Part) -> Join:
     if any(at not in lists for at, _ in offers):
         message = "join: a list has no end"
         raise ParseError(message)
-    return Join(installed=installed, offers=tuple(offers), unfinished=tuple(unfinished), lists=lists)
+    return Join(
+        installed=installed,
+        backported=backported,
+        offers=tuple(offers),
+        unfinished=tuple(unfinished),
+        lists=lists,
+        large=frozenset(large),
+    )
 
 
 def _package(words: list[str]) -> tuple[str, str, str, str, str]:
@@ -134,7 +149,7 @@ def _offer(words: list[str]) -> Offer:
 
 
 def best(join: Join, prefixes: tuple[str, ...]) -> tuple[Offer, ...]:
-    """Keep the highest version of each package over all security pockets that are configured."""
+    """Keep the highest version of each package over the sources with these prefixes."""
     found: dict[tuple[str, str], Offer] = {}
     for at, offer in join.offers:
         file = join.lists[at].file

@@ -9,7 +9,8 @@ from checks.model import Clock, Outcome, Result
 from checks.update_mechanism import Limits
 from collectors.evidence import Reason
 from collectors.facts import Known, Unknown
-from collectors.probes.apt import AptFacts, Automatic
+from collectors.probes.apt import AptFacts
+from collectors.probes.apt_settings import Automatic
 from collectors.probes.automatic import AutomaticFacts, Configured, Unit
 from tests.checks.test_patch_currency import packages, pocket, system
 

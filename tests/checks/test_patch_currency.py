@@ -81,7 +81,9 @@ def packages(**more: object) -> AptFacts:
     usual = {
         "native": "amd64",
         "installed": 400,
+        "backported": 0,
         "offers": (),
+        "foreign": (),
         "unfinished": (),
         "pockets": (pocket(),),
         "others": (),
@@ -91,6 +93,22 @@ def packages(**more: object) -> AptFacts:
         "automatic": None,
     }
     return AptFacts(**{**usual, **more})  # type: ignore[arg-type]
+
+
+def other(**more: object) -> OtherSource:
+    usual = {
+        "prefix": "mirror.test_debian_dists_bookworm_",
+        "suite": "bookworm",
+        "origin": "Debian",
+        "label": "Debian",
+        "components": ("main",),
+        "foreign": False,
+        "automatic": True,
+        "missing": (),
+        "torn": (),
+        "large": (),
+    }
+    return OtherSource(**{**usual, **more})  # type: ignore[arg-type]
 
 
 def kernel(**more: object) -> KernelFacts:
@@ -377,20 +395,8 @@ def test_no_installed_package_is_no_observation() -> None:
     assert judge(packages(installed=0))[WHOLE].reason is Reason.NO_OBSERVATION
 
 
-def test_a_third_party_source_is_noted_and_not_counted_as_current() -> None:
-    others = (
-        OtherSource(prefix="a_", suite="bookworm", origin="Debian", label="Debian", components=("main",)),
-        OtherSource(prefix="b_", suite="stable", origin="Docker", label="Docker CE", components=("stable",)),
-    )
-    found = judge(packages(others=others))
-    assert found["source", "Docker stable"].result is Result.NOT_APPLICABLE
-    assert ("source", "Debian bookworm") not in found
-
-
 def test_a_component_whose_fixes_are_not_asked_for_is_a_warning() -> None:
-    main = OtherSource(
-        prefix="a_", suite="bookworm", origin="Debian", label="Debian", components=("main", "contrib")
-    )
+    main = other(components=("main", "contrib"))
     found = judge(packages(pockets=(pocket(unasked=("contrib", "non-free")),), others=(main,)))
     assert found["source", "Debian bookworm"].result is Result.WARN
     assert "contrib" in found["source", "Debian bookworm"].actual.english()

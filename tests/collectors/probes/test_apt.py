@@ -443,7 +443,8 @@ def test_losing_a_line_of_the_join_never_hides_a_fix_silently(root: DebianRoot) 
 
 
 LINES = (
-    b"D 0 1",
+    b"D 0 1 0",
+    b"B x_Packages",
     b"C 1 a amd64 1 ii- a 2",
     b"C 1 a amd64 1 ii- a",
     b"L 1 0 5 1 x_Packages",
@@ -452,6 +453,7 @@ LINES = (
     b"F Date: x",
     b"P 1 x",
     b"S x",
+    b"T x",
     b"Types: deb",
     b" a",
     b"",
