@@ -58,7 +58,7 @@ class Fold:
         self._hosts += 1
         for file in keys.value.files if isinstance(keys, Known) else ():
             for it in file.keys:
-                if it.fingerprint:
+                if it.fingerprint and not it.vouches:
                     self._note(it.fingerprint, file.account, host)
         for key in history.seen:
             safeguard, _, state = key.partition(":")

@@ -28,7 +28,7 @@ def foreign_keys(view: View, register: Register, fleet: Fleet) -> tuple[ForeignK
             continue
         for key in file.keys:
             owners = fleet.keys.get(key.fingerprint, {})
-            if owners.keys() & register.leavers.keys() and not key.ended(view.now):
+            if owners.keys() & register.leavers.keys() and key.opens(view.now) and not key.vouches:
                 found[file.account, key.fingerprint] = ForeignKey(
                     holder=file.account, fingerprint=key.fingerprint, owners=owners
                 )

@@ -47,7 +47,8 @@ def _by_key(view: View, account: Account) -> Iterator[Way]:
     door = "" if _has_shell(account) else _without_shell(sshd)
     if door is None:
         return
-    if any(not key.ended(view.now) for file in view.key_files(account.name) for key in file.keys):
+    keys = [key for file in view.key_files(account.name) for key in file.keys if key.opens(view.now)]
+    if any(not key.vouches for key in keys):
         yield f"{door} by public key" if door else "public key"
     yield from _unseen_keys(view, account, sshd)
 
@@ -56,7 +57,9 @@ def _unseen_keys(view: View, account: Account, sshd: SshdFacts | None) -> Iterat
     files = view.key_files(account.name)
     if isinstance(view.sshd, Unknown):
         yield view.sshd.reason, "where sshd looks for keys"
-    elif sshd and (sshd.keys_command or sshd.user_ca):
+    elif (sshd and (sshd.keys_command or sshd.user_ca)) or any(
+        key.vouches and key.opens(view.now) for file in files for key in file.keys
+    ):
         yield Reason.OUTSIDE_HOST, "keys that a command or a certificate authority vouches for"
     elif sshd and not _settled(sshd) and (sshd.own_file or sshd.other_daemon or sshd.match_blocks is None):
         yield Reason.UNDETERMINED, "an SSH server with settings that were not read"

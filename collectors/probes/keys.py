@@ -22,7 +22,21 @@ class PublicKey(Facts, frozen=True, kw_only=True):
     fingerprint: str
     """`SHA256:…`; empty when it could not be computed"""
     options: tuple[str, ...]
-    """names of its options; `expiry-time` with its value"""
+    """names of its options; `expiry-time` with its value, `from=none` when its patterns let in no address"""
+
+    @property
+    def vouches(self) -> bool:
+        """Whether it is an authority's: not a key that logs in itself, but certificates that it signed do."""
+        return "cert-authority" in self.options
+
+    def opens(self, now: datetime) -> bool:
+        """Whether sshd heeds the line at all; `command` and `restrict` limit only what it is good for.
+
+        A certificate in place of a key matches nothing, neither itself nor its key (OpenSSH,
+        auth_check_authkey_line).
+        """
+        is_certificate = self.type.endswith("-cert-v01@openssh.com")
+        return "from=none" not in self.options and not is_certificate and not self.ended(now)
 
     def ended(self, now: datetime) -> bool:
         """Whether its `expiry-time` is past in every time zone the host may live in."""

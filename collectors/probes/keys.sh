@@ -94,22 +94,34 @@ sec_keys() {
       }
       return 0
     }
+    # Whether a pattern list of from= lets nobody in, ssh_config(5): nothing but negations, or one of everything.
+    # Decided here: the addresses are those of offices and homes, and all that matters is whether any is let in.
+    function lets_nobody(list,  i, n, pattern, positive) {
+      if (length(list) >= 4096) return 0
+      n = split(list, pattern, ",")
+      for (i = 1; i <= n; i++) {
+        if (pattern[i] ~ /^!\*+$/) return 1
+        if (pattern[i] != "" && pattern[i] !~ /^!/) positive = 1
+      }
+      return !positive
+    }
     # Option names only; of values only the expiry time, which is digits.
     function option_names(s,  i, c, quoted, name, value, invalue, out) {
       s = s ","
       for (i = 1; i <= length(s); i++) {
         c = substr(s, i, 1)
-        if (c == "\\" && substr(s, i + 1, 1) == "\"") { i++; continue }
+        if (c == "\\" && substr(s, i + 1, 1) == "\"") { i++; if (invalue) value = value "?"; continue }
         if (c == "\"") { quoted = !quoted; continue }
         if (!quoted && c == ",") {
           name = tolower(name)
           if (name !~ /^[a-z0-9-]+$/ || length(name) > 40) name = "?"
+          if (name == "from" && invalue && lets_nobody(value)) name = "from=none"
           if (name == "expiry-time") name = name "=" (value ~ /^[0-9]+Z?$/ && length(value) <= 15 ? value : "?")
           out = out (out == "" ? "" : ",") name
           name = ""; value = ""; invalue = 0
         } else if (!invalue && c == "=") invalue = 1
-        else if (invalue) value = value c
-        else name = name c
+        else if (invalue) { if (length(value) < 4096) value = value c }
+        else if (length(name) <= 40) name = name c
       }
       return out
     }
