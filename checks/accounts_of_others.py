@@ -60,7 +60,7 @@ def judge_other(scene: Scene, account: Account) -> Iterator[Outcome]:
             actual=say("declared"),
         )
     elif _is_human(view.accounts, account):
-        yield _unowned(view, account, scene.numbers.unowned)
+        yield _unowned(view, account, register, scene.numbers.unowned)
 
 
 def _active(view: View, account: Account, register: Register, clock: Clock) -> Outcome:
@@ -96,13 +96,14 @@ def _active(view: View, account: Account, register: Register, clock: Clock) -> O
     )
 
 
-def _unowned(view: View, account: Account, result: Result) -> Outcome:
+def _unowned(view: View, account: Account, register: Register, result: Result) -> Outcome:
     subject = Subject(kind="account", name=account.name)
     state = closure(view, account)
     if state.standing is Standing.UNKNOWN:
         return not_known(subject, state.reason, OWNED, detail=state.detail)
     ways = ways_in(view, account)
     if state.standing is Standing.OPEN and ways.open:
+        similar = _similar(account.name, register)
         return Outcome(
             subject=subject,
             result=result,
@@ -112,7 +113,9 @@ def _unowned(view: View, account: Account, result: Result) -> Outcome:
                 ways=", ".join(ways.open),
             ),
             expected=OWNED,
-            actual=say("unowned"),
+            actual=say("unowned; written otherwise on the roster: {names}", names=", ".join(similar))
+            if similar
+            else say("unowned"),
         )
     if state.standing is Standing.OPEN and ways.unseen:
         reason, detail = ways.unseen[0]
@@ -124,6 +127,15 @@ def _unowned(view: View, account: Account, result: Result) -> Outcome:
         expected=OWNED,
         actual=say("closed"),
     )
+
+
+def _similar(name: str, register: Register) -> list[str]:
+    """Names of the roster that differ only by case, domain or realm: a hint for a person, never a verdict."""
+    return sorted(it for it in {*register.leavers, *register.active} if _bare(it) == _bare(name))
+
+
+def _bare(name: str) -> str:
+    return name.rpartition("\\")[2].partition("@")[0].casefold()
 
 
 def judge_unreadable(view: View) -> Iterator[Outcome]:

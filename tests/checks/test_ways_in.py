@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from checks.account_view import View
+from checks.account_view import View, entry_of
 from checks.closure import Standing, closure
 from checks.ways_in import ways_in
 from collectors.facts import Known, read_fact
@@ -71,8 +71,8 @@ _ROWS = {
 }
 
 
-def _view(host: Host) -> View:
-    evidence = evidence_of(ask_host(host, tuple(_ROWS)))
+def _view(host: Host, *names: str) -> View:
+    evidence = evidence_of(ask_host(host, names or tuple(_ROWS)))
     facts = {name: read_fact(all_probes()[name], evidence) for name in ACCOUNT_PROBES}
     accounts = facts["accounts"]
     assert isinstance(accounts, Known)
@@ -116,6 +116,27 @@ def test_an_account_is_called_closed_exactly_when_no_key_logs_in(
         assert account is not None
         found[name] = (closure(view, account).standing.value, _gets_in(host, name, key))
     assert found == {name: rows[0 if use_pam == "yes" else 1] for name, rows in _ROWS.items()}
+
+
+@pytest.mark.lab
+def test_a_shadow_file_of_a_second_name_service_closes_like_the_first(
+    own_host: OwnHostFactory, lab: Lab
+) -> None:
+    """Criterion 23, trap A10: found by name, reduced alike, and its expiry date is the one that counts."""
+    host = own_host("extrausers")
+    key = lab.person_keys["tanaka"]
+    seen: list[tuple[str, bool]] = []
+    for expires in ("", "1"):
+        host.sh(f"sed -i -E 's/^(tanaka(:[^:]*){{6}}):[^:]*/\\1:{expires}/' /var/lib/extrausers/shadow")
+        view = _view(host, "tanaka")
+        account = view.account("tanaka")
+        assert account is not None
+        entry = entry_of(view, "tanaka")
+        assert entry is not None
+        assert (entry.from_service, entry.state.value, entry.algorithm) == (True, "set", "y")
+        assert "public key" in ways_in(view, account).open
+        seen.append((closure(view, account).standing.value, _gets_in(host, "tanaka", key)))
+    assert seen == [("open", True), ("closed", False)]
 
 
 @pytest.mark.lab

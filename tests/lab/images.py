@@ -90,6 +90,7 @@ RECIPES = {
             packages=("busybox-static", "dropbear-bin"),
             script=_script("busybox.sh"),
         ),
+        Recipe(name="extrausers", below="bookworm-archive", packages=("libnss-extrausers",)),
         Recipe(name="shells", below="bookworm-archive", packages=("tcsh", "fish", "zsh")),
         Recipe(name="bookworm-automatic", below="bookworm-systemd", packages=("unattended-upgrades",)),
         Recipe(name="trixie-automatic", below="trixie-systemd", packages=("unattended-upgrades",)),

@@ -214,6 +214,22 @@ PERSONAS: dict[str, Persona] = {
         init="dropbear -F -s",
         daemons="syslogd crond",
     ),
+    # Somebody left 30 days ago and nothing was closed. The account stands in a second name service with a
+    # shadow file of its own: no line of /etc/passwd or /etc/shadow tells of it.
+    "extrausers": Persona(
+        image="extrausers",
+        script=f"""
+        sed -i 's/^\\(passwd\\|group\\|shadow\\):.*/& extrausers/' /etc/nsswitch.conf
+        cd /var/lib/extrausers
+        echo 'tanaka:x:12003:12003:{CANARY_GECOS}-tanaka:/home/tanaka:/bin/bash' > passwd
+        echo 'tanaka:x:12003:' > group
+        echo 'tanaka:{HASHES["tanaka"]}:'$((TODAY - 40))':0:90:7:::' > shadow
+        chmod 644 passwd group
+        chmod 640 shadow
+        install -d -m 755 -o tanaka -g tanaka /home/tanaka
+        echo "$KEY_tanaka" | lab-key tanaka
+        """,
+    ),
     # Every promise kept once SHELL_LOGINS are declared as accounts of the audit; Host.as_login chooses one of
     # them. audit-bash's .bashrc prints, and exports functions called ls and awk.
     "shells": Persona(image="shells", script=_SHELLS),

@@ -174,6 +174,20 @@ def test_dropbear_lets_the_active_person_in_and_logs_it_behind_420_days(host: Ho
     assert oldest in {f"{day:%b} {day.day:2}" for day in days}
 
 
+# --- name services ----------------------------------------------------------------------------------------
+
+
+def test_the_leaver_of_the_extrausers_host_stands_in_its_second_name_service_only(
+    host: HostFactory, lab: Lab
+) -> None:
+    second = host("extrausers")
+    assert second.sh("getent -s files passwd tanaka").returncode == 2
+    assert second.sh("getent -s extrausers passwd tanaka").stdout.startswith("tanaka:x:12003:")
+    assert second.sh("getent -s files shadow tanaka").returncode == 2
+    assert second.sh("getent -s extrausers shadow tanaka").stdout.startswith("tanaka:")
+    assert ssh(second, "id -un", login="tanaka", key=lab.person_keys["tanaka"]).stdout == "tanaka\n"
+
+
 # --- log-in shells ----------------------------------------------------------------------------------------
 
 
