@@ -1,5 +1,6 @@
 """Public keys that log in: type, fingerprint and option names of each, never the key."""
 
+import base64
 import re
 from datetime import UTC, datetime, timedelta
 
@@ -10,6 +11,7 @@ from collectors.facts import Facts, Probe, WithheldError
 from collectors.probes.rows import broken, count, fields, is_login, required, rows
 
 _FINGERPRINT = re.compile(r"[0-9]{1,6} ((?:SHA256|MD5):[A-Za-z0-9+/:=]{20,64}) ([0-9]{1,9})(?: .*)?")
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 _EXPIRY = re.compile(r"([0-9]{8})([0-9]{4}(?:[0-9]{2})?)?(Z?)")
 _FAR_WEST = timedelta(hours=12)
 """a day without zone ends last at UTC-12"""
@@ -101,6 +103,9 @@ def parse(section: Section) -> KeysFacts:
         found = _FINGERPRINT.fullmatch(line)
         if found:
             prints[int(found[2])] = found[1]
+        elif line.startswith("H:"):
+            _, key, digest = fields(part, number, line, 3)
+            prints[count(part, number, key)] = _from_digest(part, number, digest)
         elif line.startswith("N:"):
             looked_at = count(part, number, line[2:])
         elif line.startswith("F:"):
@@ -112,6 +117,13 @@ def parse(section: Section) -> KeysFacts:
     return KeysFacts(
         source=patterns.state, looked_at=looked_at, files=tuple(_file(head, prints) for head in heads)
     )
+
+
+def _from_digest(part: Part, number: int, digest: str) -> str:
+    """Spell the SHA-256 of a key as ssh-keygen does."""
+    if _DIGEST.fullmatch(digest) is None:
+        raise broken(part, number, "no SHA-256")
+    return "SHA256:" + base64.b64encode(bytes.fromhex(digest)).decode("ascii").rstrip("=")
 
 
 def _head(part: Part, number: int, line: str) -> _Head:

@@ -30,6 +30,16 @@ sec_keys() {
   tk_part read files
   tk_nl='
 '
+  # Where there is no ssh-keygen, such as beside dropbear: the hash of the key's blob is its fingerprint. A
+  # certificate's is that of the key in it. Three processes a key, so not for very many.
+  tk_sum=
+  if tk_have base64 && tk_have sha256sum; then
+    # shellcheck disable=SC2016 # expanded by the shell that awk starts
+    tk_sum='while read -r t b n; do
+      case $t in *-cert-*) continue ;; esac
+      h=$(printf %s "$b" | base64 -d | sha256sum) && echo "H:$n:${h%% *}"
+    done'
+  fi
   # Who, where: the accounts here, those a name service knows, and the homes that deleted ones may have left.
   {
     cat /etc/passwd
@@ -81,7 +91,7 @@ sec_keys() {
       if [ "$tk_is" = read ]; then head -c 131073 <"$tk_path"; fi
     done
     printf '%s%s N:%s%s' "$tk_nl" "$TK_B" "$tk_total" "$tk_nl"
-  } | tr '\000' '\n' | awk -v have="$(command -v ssh-keygen)" '
+  } | tr '\000' '\n' | TK_SUM=$tk_sum awk -v have="$(command -v ssh-keygen)" '
     # Bytes of one file are counted, so that a longer one is known to be cut.
     function done_file() { if (open && size > 131072) print "T:" file; open = 0 }
     # The end of the options: the first blank outside of quotes.
@@ -158,9 +168,10 @@ sec_keys() {
     }
     END {
       done_file()
-      # The keys go into ssh-keygen and nowhere else; it names each fingerprint by our number.
+      # The keys go into ssh-keygen or the hash and nowhere else; each fingerprint is named by our number.
       fflush()
       if (have != "") for (i = 1; i <= keys; i++) print key[i] | "ssh-keygen -lf -"
+      else if (ENVIRON["TK_SUM"] != "" && keys <= 500) for (i = 1; i <= keys; i++) print key[i] | ENVIRON["TK_SUM"]
     }
   '
 }

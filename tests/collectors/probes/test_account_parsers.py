@@ -230,3 +230,20 @@ def test_a_key_without_a_fingerprint_is_still_a_key() -> None:
 def test_a_key_list_without_its_count_was_not_made() -> None:
     with pytest.raises(WithheldError):
         all_probes()["keys"].parse(_section("keys", patterns=("sshd", b""), files=("read", b"")))
+
+
+def test_the_digest_of_a_key_is_spelled_as_ssh_keygen_spells_it() -> None:
+    """Of a host without ssh-keygen; anything but a whole digest is no answer."""
+
+    def read(digest: bytes) -> str:
+        rows = b"F:read:A:sato:/x\nK:1:1:ssh-rsa:\nN:1\nH:1:" + digest + b"\n"
+        facts = all_probes()["keys"].parse(_section("keys", patterns=("no_sshd", b""), files=("read", rows)))
+        assert isinstance(facts, KeysFacts)
+        return facts.files[0].keys[0].fingerprint
+
+    # sha256("key"), and the same in base64 without its padding
+    digest = b"2c70e12b7a0646f92279f427c7b38e7334d8e5389cff167a1dc30e73f826b683"
+    assert read(digest) == "SHA256:LHDhK3oGRvkiefQnx7OOczTY5Tic/xZ6HcMOc/gmtoM"
+    for damaged in (b"", digest[:-1], digest.upper(), b"x" * 64):
+        with pytest.raises(ParseError):
+            read(damaged)

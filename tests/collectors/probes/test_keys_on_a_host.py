@@ -109,6 +109,15 @@ def test_a_certificate_logs_in_by_its_authority_only(
     assert found["certificate"][0].fingerprint.startswith("SHA256:")
 
 
+def test_a_host_without_ssh_keygen_tells_the_same_fingerprints(own_host: OwnHostFactory, lab: Lab) -> None:
+    """Else no leaver's key could be looked for on it."""
+    host = own_host("busybox")
+    assert host.sh("command -v ssh-keygen").returncode != 0
+    public = lab.person_keys["suzuki"]
+    oracle = subprocess.run(["ssh-keygen", "-lf", public], capture_output=True, text=True, check=True).stdout
+    assert [key.fingerprint for key in _keys(host)["suzuki"]] == [oracle.split()[1]]
+
+
 def test_every_place_that_sshd_looks_into_is_looked_into(own_host: OwnHostFactory, lab: Lab) -> None:
     """Trap A6: a second pattern, a folder of the system, and one that only a Match block names."""
     host = own_host(
