@@ -2,9 +2,10 @@
 
 ## What it looks at
 
-The installed packages against apt's own lists of the security pockets, as they lie on the host: nothing is
-fetched. How fresh those lists are is read from the archive's signed date, because the files' times only
-repeat what the server said. How long a fix waits is known from the auditor's own earlier runs. Also whether
+The installed packages against apt's own lists of the security pockets, or against the security advisories in
+the cache of dnf, yum or zypp, as they lie on the host: nothing is fetched. How fresh those are is read from
+the dates inside them, because the files' times may only repeat what the server said. How long a fix waits is
+known from the day its advisory was issued, and without one from the auditor's own earlier runs. Also whether
 the release still gets fixes at all, whether the newest installed kernel is the one that runs, and whether
 programs still run code whose files an upgrade has replaced.
 
@@ -15,10 +16,11 @@ stale, or that has no source of security fixes, is the most common way to look c
 
 ## What to do
 
-Install the named packages (`apt-get update && apt-get upgrade`), release holds and pins that keep fixes
-away, restart the named programs, restart into the newest kernel, and move off releases that no longer get
-fixes. A source that fails needs `apt-get update` to succeed; a missing security pocket belongs into the
-sources of apt.
+Install the named packages (`apt-get update && apt-get upgrade`, `dnf upgrade --security`, `zypper patch`),
+release holds, pins, version locks and exclusions that keep fixes away, restart the named programs, restart
+into the newest kernel, and move off releases that no longer get fixes. A source that fails needs
+`apt-get update`, `dnf makecache` or `zypper refresh` to succeed; a missing security pocket belongs into the
+sources of apt, and an RPM system needs a repository that publishes advisories.
 """
 
 from collections.abc import Iterable, Iterator
@@ -26,7 +28,8 @@ from collections.abc import Iterable, Iterator
 from checks.model import Clock, History, Outcome, Result, Severity, Subject, check, not_known
 from checks.patches import ID, WHOLE, Limits, no_fix_waits
 from checks.patches_apt import judge_apt, watch_apt
-from checks.releases import SUPPORT
+from checks.patches_rpm import RPM, judge_rpm, watch_rpm
+from checks.releases import support_of
 from checks.restart import MAPPED, judge_mapped, judge_restart, watch_mapped
 from checks.text import say
 from collectors.evidence import Reason, TargetKind
@@ -35,6 +38,13 @@ from collectors.probes.apt import AptFacts
 from collectors.probes.kernel import KernelFacts
 from collectors.probes.mapped import MappedFacts
 from collectors.probes.platform import PlatformFacts
+from collectors.probes.rpm import RpmFacts
+
+_DEBIAN = frozenset({"debian", "ubuntu"})
+_RPM = frozenset({"rhel", "fedora", "centos", "amzn", "suse", "sles", "opensuse"})
+"""ID and ID_LIKE of os-release(5)"""
+_EXTENSIONS = ("-ltss-", "-els-", "-eus-", "-e4s-", "-aus-", "-tus-")
+"""in ids of repositories: extended support of SUSE and Red Hat"""
 
 
 def _watch(apt: AptFacts, clock: Clock) -> Iterable[str]:
@@ -48,12 +58,13 @@ def _watch(apt: AptFacts, clock: Clock) -> Iterable[str]:
     severity=Severity.HIGH,
     controls=("iso27001:2022/A.8.8",),
     watch=_watch,
-    apart={MAPPED: watch_mapped},
+    apart={MAPPED: watch_mapped, RPM: watch_rpm},
 )
 def patch_currency(
     *,
     platform: PlatformFacts,
     apt: Fact[AptFacts],
+    rpm: Fact[RpmFacts],
     kernel: Fact[KernelFacts],
     mapped: Fact[MappedFacts],
     options: Limits,
@@ -61,27 +72,57 @@ def patch_currency(
     history: History,
 ) -> Iterator[Outcome]:
     """Judge release, sources, each missing fix and the kernel."""
-    if not {"debian", "ubuntu"} & {platform.id, *platform.like}:
+    family = {platform.id, *platform.like}
+    if _DEBIAN & family:
+        yield _release(platform, apt, clock)
+        match apt:
+            case Unknown():
+                yield _without(apt, options)
+            case Known(value=packages):
+                yield from judge_apt(platform, packages, options, clock, history)
+        yield from judge_restart(kernel, options, clock, platform=platform)
+    elif _RPM & family:
+        yield _release(platform, apt, clock, extended=_is_extended(rpm))
+        match rpm:
+            case Unknown():
+                yield _without(rpm, options)
+            case Known(value=advisories):
+                yield from judge_rpm(platform, advisories, options, clock, history)
+        yield from judge_restart(kernel, options, clock, platform=platform, rpm=rpm)
+    else:
         yield not_known(
-            WHOLE, Reason.UNSUPPORTED, no_fix_waits(options), detail=f"not a Debian system: {platform.id}"
+            WHOLE,
+            Reason.UNSUPPORTED,
+            no_fix_waits(options),
+            detail=f"neither a Debian nor an RPM system: {platform.id}",
         )
         return
-    yield _release(platform, apt, clock)
-    match apt:
-        case Unknown():
-            yield not_known(
-                WHOLE, apt.reason, no_fix_waits(options), detail=apt.detail, evidence=(apt.evidence,)
-            )
-        case Known(value=facts):
-            yield from judge_apt(platform, facts, options, clock, history)
-    yield from judge_restart(kernel, options, clock)
     yield from judge_mapped(mapped, options, clock, history)
 
 
-def _release(platform: PlatformFacts, apt: Fact[AptFacts], clock: Clock) -> Outcome:
+def _without(packages: Unknown, options: Limits) -> Outcome:
+    return not_known(
+        WHOLE,
+        packages.reason,
+        no_fix_waits(options),
+        detail=packages.detail,
+        evidence=(packages.evidence,),
+    )
+
+
+def _is_extended(rpm: Fact[RpmFacts]) -> bool:
+    """Say whether a repository of a paid extension is enabled, whose end is not known here."""
+    return isinstance(rpm, Known) and any(
+        mark in f"-{repository.id}-".lower() for repository in rpm.value.repositories for mark in _EXTENSIONS
+    )
+
+
+def _release(
+    platform: PlatformFacts, apt: Fact[AptFacts], clock: Clock, *, extended: bool = False
+) -> Outcome:
     subject = Subject(kind="release", name=f"{platform.id} {platform.version_id}".strip())
     expected = say("the release gets security fixes")
-    support = SUPPORT.get((platform.id, platform.version_id))
+    support = support_of(platform.id, platform.version_id, platform.support_end)
     if support is None:
         return not_known(
             subject, Reason.UNSUPPORTED, expected, detail="no end of support is known for this release"
@@ -91,6 +132,10 @@ def _release(platform: PlatformFacts, apt: Fact[AptFacts], clock: Clock) -> Outc
     )
     until = support.until(subscribed=subscribed)
     ended = clock.today > until
+    if ended and extended:
+        return not_known(
+            subject, Reason.UNDETERMINED, expected, detail="until when its paid extension lasts is not known"
+        )
     return Outcome(
         subject=subject,
         result=Result.FAIL if ended else Result.PASS,

@@ -20,7 +20,7 @@ class Limits(Options, frozen=True, kw_only=True):
     """Settings under `[promise.set]` of a promise that patch-currency proves."""
 
     fix_within: Annotated[Duration, Meta(description="a security fix may wait this long")] = Duration("14d")
-    lists_within: Annotated[Duration, Meta(description="the security pocket's date may be this old")] = (
+    lists_within: Annotated[Duration, Meta(description="the package lists or advisories may be this old")] = (
         Duration("7d")
     )
     restart_within: Annotated[
@@ -43,22 +43,23 @@ def waits(
     options: Limits,
     clock: Clock,
     history: History,
+    memory: str = ID,
 ) -> Outcome:
     """Judge a fix that has no date of its own: by own history, and by the date of the list that offers it.
 
-    `watched` is the key under which earlier runs remembered that it waits.
+    `watched` is the key under which earlier runs remembered that it waits, `memory` the watcher's name.
     """
     words: dict[str, Value] = {
         "installed": installed, "offered": offered, "limit": str(options.fix_within)
     }  # fmt: skip
     limit = options.fix_within.timedelta
-    first = history.since(ID, watched)
-    compared = history.since(ID, COMPARED)
+    first = history.since(memory, watched)
+    compared = history.since(memory, COMPARED)
     # The fix is at least as old as the list that offers it.
     known = min(when for when in (first, listed, clock.as_of) if when is not None)
     waited = clock.as_of - known
     # It came after the last comparison that did not see it, however long nobody looked in between.
-    before = history.unseen_at(ID, watched) if first else history.looked_at(ID)
+    before = history.unseen_at(memory, watched) if first else history.looked_at(memory)
     was_new = compared is not None and before is not None and compared <= before
     if waited > limit:
         result, summary = Result.FAIL, say("a security fix waits for more than {limit}", **words)

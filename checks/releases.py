@@ -1,8 +1,9 @@
-"""Until when each Debian and Ubuntu release gets security fixes.
+"""Until when each release of a distribution gets security fixes.
 
 Days are those on which support ends, as the distributions announce them; each line names its source.
-All of them also stand in the tables debian.csv and ubuntu.csv of the Debian package distro-info-data, against
-version 0.58+deb12u6 of which they were compared. A day that a distribution moves is changed here.
+Those of Debian and Ubuntu also stand in the tables debian.csv and ubuntu.csv of the Debian package
+distro-info-data, against version 0.58+deb12u6 of which they were compared. A day that a distribution moves is
+changed here. A release that is not listed counts until the day that its own os-release(5) names.
 """
 
 from datetime import date
@@ -48,6 +49,19 @@ def _ubuntu(codename: str, free: str, paid: str = "") -> Support:
     )
 
 
+def _other(name: str, free: str, source: str) -> Support:
+    return Support(
+        codename=name, regular=date.fromisoformat(free), free=date.fromisoformat(free), source=source
+    )
+
+
+_RHEL = "https://access.redhat.com/support/policy/updates/errata"
+_CENTOS = "https://www.centos.org/cl-vs-cs/"
+_ROCKY = "https://wiki.rockylinux.org/rocky/version/"
+_AMAZON = "https://docs.aws.amazon.com/linux/al2023/ug/release-cadence.html"
+_SUSE = "https://www.suse.com/lifecycle"
+_LEAP = "https://en.opensuse.org/Lifetime"
+
 SUPPORT: dict[tuple[str, str], Support] = {
     ("debian", "8"): _debian("jessie", "2018-06-17", "2020-06-30"),
     ("debian", "9"): _debian("stretch", "2020-07-18", "2022-06-30"),
@@ -66,5 +80,37 @@ SUPPORT: dict[tuple[str, str], Support] = {
     ("ubuntu", "25.04"): _ubuntu("plucky", "2026-01-15"),
     ("ubuntu", "25.10"): _ubuntu("questing", "2026-07-09"),
     ("ubuntu", "26.04"): _ubuntu("resolute", "2031-05-29", "2036-04-23"),
+    ("rhel", "7"): _other("RHEL 7", "2024-06-30", _RHEL),
+    ("rhel", "8"): _other("RHEL 8", "2029-05-31", _RHEL),
+    ("rhel", "9"): _other("RHEL 9", "2032-05-31", _RHEL),
+    ("centos", "7"): _other("CentOS 7", "2024-06-30", _CENTOS),
+    # CentOS Linux 8 had ended before, on 2021-12-31; both are called 8.
+    ("centos", "8"): _other("CentOS Stream 8", "2024-05-31", _CENTOS),
+    ("centos", "9"): _other("CentOS Stream 9", "2027-05-31", _CENTOS),
+    ("rocky", "8"): _other("Rocky Linux 8", "2029-05-31", _ROCKY),
+    ("rocky", "9"): _other("Rocky Linux 9", "2032-05-31", _ROCKY),
+    # Older images of it name 2028-03-15 in their os-release.
+    ("amzn", "2023"): _other("Amazon Linux 2023", "2029-06-30", _AMAZON),
+    ("sles", "15.5"): _other("SLES 15 SP5", "2024-12-31", _SUSE),
+    ("sles", "15.6"): _other("SLES 15 SP6", "2025-12-31", _SUSE),
+    ("sles", "15.7"): _other("SLES 15 SP7", "2031-07-31", _SUSE),
+    ("opensuse-leap", "15.5"): _other("Leap 15.5", "2024-12-31", _LEAP),
+    ("opensuse-leap", "15.6"): _other("Leap 15.6", "2026-04-30", _LEAP),
+    ("opensuse-leap", "16.0"): _other("Leap 16.0", "2027-10-31", _LEAP),
 }
 """by ID and VERSION_ID of os-release(5)"""
+_BY_MAJOR = frozenset({"rhel", "centos", "rocky"})
+"""a minor release of these ends when the next one comes, and its packages go on there"""
+
+
+def support_of(release: str, version: str, stated: date | None) -> Support | None:
+    """Find a release by ID and VERSION_ID; `stated` is what its own os-release says, the last resort."""
+    known = SUPPORT.get((release, version.partition(".")[0] if release in _BY_MAJOR else version))
+    if known or stated is None:
+        return known
+    return Support(
+        codename=f"{release} {version}".strip(),
+        regular=stated,
+        free=stated,
+        source="SUPPORT_END of os-release",
+    )

@@ -3,14 +3,16 @@
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
+from checks.kernels import Kernels, of_dpkg, of_rpm
 from checks.model import Clock, History, Outcome, Result, Subject, not_known
 from checks.patches import ID, Limits, some
 from checks.text import Value, say
-from collectors.debian_version import is_newer, version_key
 from collectors.evidence import Reason
 from collectors.facts import Fact, Known, Unknown
 from collectors.probes.kernel import KernelFacts
 from collectors.probes.mapped import MappedFacts, Replaced
+from collectors.probes.platform import PlatformFacts
+from collectors.probes.rpm import RpmFacts
 
 _RUNNING = Subject(kind="kernel", name="running")
 _RESTART = Subject(kind="restart", name="asked by packages")
@@ -20,8 +22,18 @@ MAPPED = "mapped"
 _NAMED = 12
 
 
-def judge_restart(kernel: Fact[KernelFacts], options: Limits, clock: Clock) -> Iterator[Outcome]:
-    """Judge whether the newest installed kernel runs, and whether packages have asked for a restart."""
+def judge_restart(
+    kernel: Fact[KernelFacts],
+    options: Limits,
+    clock: Clock,
+    *,
+    platform: PlatformFacts,
+    rpm: Fact[RpmFacts] | None = None,
+) -> Iterator[Outcome]:
+    """Judge whether the newest installed kernel runs, and whether packages have asked for a restart.
+
+    With `rpm` its packages count, else those of dpkg.
+    """
     match kernel:
         case Unknown():
             yield not_known(
@@ -32,18 +44,20 @@ def judge_restart(kernel: Fact[KernelFacts], options: Limits, clock: Clock) -> I
                 evidence=(kernel.evidence,),
             )
         case Known(value=running):
-            yield from _kernel(running, options, clock)
+            up = platform.booted_s
+            booted = None if up is None else clock.as_of - timedelta(seconds=up)
+            found = of_dpkg(running) if rpm is None else of_rpm(running, rpm, booted)
+            yield from _kernel(running, found, options, clock)
 
 
-def _kernel(kernel: KernelFacts, options: Limits, clock: Clock) -> Iterator[Outcome]:
+def _kernel(kernel: KernelFacts, found: Kernels, options: Limits, clock: Clock) -> Iterator[Outcome]:
     expected = say(
         "the newest installed kernel runs, at most {limit} after it came", limit=str(options.restart_within)
     )
-    images = tuple(package for package in kernel.packages if package.release)
-    own = any(package.release == kernel.release for package in images)
     if kernel.restart_asked is not None:
         yield _restart(kernel, kernel.restart_asked, options, clock)
-    if not own and (kernel.guest or (not images and kernel.images == () and not kernel.has_modules)):
+    foreign = not found.count and kernel.images == () and not kernel.has_modules
+    if not found.own and (kernel.guest or foreign):
         yield Outcome(
             subject=_RUNNING,
             result=Result.NOT_APPLICABLE,
@@ -56,41 +70,36 @@ def _kernel(kernel: KernelFacts, options: Limits, clock: Clock) -> Iterator[Outc
             ),
         )
         return
-    if not images:
-        yield not_known(_RUNNING, Reason.UNDETERMINED, expected, detail="the kernel is from no package")
+    if not found.count:
+        reason, detail = found.trouble or (Reason.UNDETERMINED, "the kernel is from no package")
+        yield not_known(_RUNNING, reason, expected, detail=detail)
         return
-    if not any(not package.release for package in kernel.packages):
+    if kernel.packages and not any(not package.release for package in kernel.packages):
         yield Outcome(
             subject=Subject(kind="kernel", name="metapackage"),
             result=Result.WARN,
             summary=say("no package pulls in new kernels"),
             expected=say("a kernel metapackage such as linux-image-amd64 is installed"),
-            actual=say("{count} kernels, none of them replaced by upgrades", count=len(images)),
+            actual=say("{count} kernels, none of them replaced by upgrades", count=found.count),
         )
-    if not kernel.running_version:
-        yield not_known(
-            _RUNNING, Reason.UNDETERMINED, expected, detail="/proc/version names no package version"
-        )
+    if found.trouble:
+        reason, detail = found.trouble
+        yield not_known(_RUNNING, reason, expected, detail=detail)
         return
-    try:
-        newer = [package for package in images if is_newer(package.version, kernel.running_version)]
-    except ValueError:
-        yield not_known(_RUNNING, Reason.UNPARSABLE, expected, detail="a kernel's version cannot be read")
-        return
-    running: dict[str, Value] = {"release": kernel.release, "version": kernel.running_version}
-    if not newer:
+    running: dict[str, Value] = {"release": kernel.release, "version": found.running}
+    if not found.newer:
         yield Outcome(
             subject=_RUNNING,
-            result=Result.PASS if own else Result.WARN,
+            result=Result.PASS if found.own else Result.WARN,
             summary=say("the newest installed kernel runs")
-            if own
+            if found.own
             else say("the running kernel is not installed any more"),
             expected=expected,
             actual=say("{release} ({version}) runs", **running),
         )
         return
-    times = [package.installed_at for package in newer if package.installed_at is not None]
-    latest = max(newer, key=lambda package: version_key(package.version))
+    times = [package.installed_at for package in found.newer if package.installed_at is not None]
+    latest = found.newer[-1]
     words: dict[str, Value] = {**running, "newest": latest.name, "to": latest.version}
     if not times:
         yield Outcome(

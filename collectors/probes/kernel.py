@@ -37,7 +37,8 @@ class KernelFacts(Facts, frozen=True, kw_only=True):
     """package version of the running kernel, from /proc/version; empty when it does not say"""
     guest: tuple[str, ...]
     """signs that this is a container, whose kernel is another system's"""
-    packages: tuple[KernelPackage, ...]
+    packages: tuple[KernelPackage, ...] | None
+    """kernels that dpkg knows; None where there is no dpkg"""
     images: tuple[str, ...] | None
     """kernel images in /boot; None when the folder cannot be read"""
     has_modules: bool
@@ -51,15 +52,13 @@ class KernelFacts(Facts, frozen=True, kw_only=True):
 def parse(section: Section) -> KernelFacts:
     """Read the kernel's answer.
 
-    Raises WithheldError without dpkg, ParseError for an answer that is not as the probe writes it.
+    Raises ParseError for an answer that is not as the probe writes it.
     """
     release = _part(section, "running").text.strip()
     if not re.fullmatch(r"[!-~]{1,128}", release):
         message = "no answer from uname"
         raise ParseError(message)
     listed = _part(section, "packages")
-    if listed.state != "read":
-        raise WithheldError(Reason.UNSUPPORTED, "no dpkg")
     boot = _part(section, "boot")
     version = _part(section, "/proc/version")
     restart = _part(section, "restart")
@@ -70,7 +69,9 @@ def parse(section: Section) -> KernelFacts:
         release=release,
         running_version=_running_version(release, version.text if version.state == "read" else ""),
         guest=tuple(printable(line.encode(), limit=100) for line in _part(section, "guest").lines),
-        packages=_packages(listed, dict(_timed(_part(section, "installed")))),
+        packages=_packages(listed, dict(_timed(_part(section, "installed"))))
+        if listed.state == "read"
+        else None,
         images=None if boot.state == "denied" else tuple(path for path, _ in _timed(boot)),
         has_modules=f"/lib/modules/{release}/" in _part(section, "modules").lines,
         restart_asked=_time(restart.text.strip()) if restart.state == "read" else None,

@@ -39,7 +39,8 @@ sec_kernel() {
     tk_part absent packages
     tk_part absent installed
   fi
-  for tk_f in /run/reboot-required /var/run/reboot-required; do
+  # The last one is SUSE's.
+  for tk_f in /run/reboot-required /var/run/reboot-required /run/reboot-needed; do
     tk_is=$(tk_state "$tk_f")
     [ "$tk_is" = absent ] || break
   done

@@ -1,7 +1,7 @@
 """What system a host is, and since when it exists."""
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 from collectors.evidence import Section
 from collectors.facts import Facts, Probe
@@ -21,6 +21,8 @@ class PlatformFacts(Facts, frozen=True, kw_only=True):
     """VERSION_ID of os-release(5); empty for a rolling release"""
     codename: str
     """VERSION_CODENAME of os-release(5)"""
+    support_end: date | None = None
+    """SUPPORT_END of os-release(5), in whose word the release gets fixes until then; None without it"""
     name: str
     """PRETTY_NAME of os-release(5)"""
     kernel: str
@@ -56,6 +58,7 @@ def parse(section: Section) -> PlatformFacts:
         like=tuple(values.get("ID_LIKE", "").split()),
         version_id=values.get("VERSION_ID", ""),
         codename=values.get("VERSION_CODENAME", ""),
+        support_end=_day(values.get("SUPPORT_END", "")),
         name=values.get("PRETTY_NAME", ""),
         kernel=words[1],
         machine=words[-1],
@@ -63,6 +66,13 @@ def parse(section: Section) -> PlatformFacts:
         born=_born(section),
         booted_s=_uptime(section),
     )
+
+
+def _day(text: str) -> date | None:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        return None
 
 
 def _born(section: Section) -> datetime | None:

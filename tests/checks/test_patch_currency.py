@@ -149,6 +149,7 @@ def judge(
     found = patch_currency(
         platform=platform or system(),
         apt=fact(apt or packages()),
+        rpm=Unknown(reason=Reason.UNSUPPORTED, evidence="h#rpm", detail="no rpm of rpm"),
         kernel=fact(running or kernel()),
         mapped=Known(value=NOTHING_REPLACED, evidence="h#mapped"),
         options=options or Limits(),
@@ -447,7 +448,7 @@ def test_every_release_ends_regular_support_before_the_longer_ones() -> None:
 
 
 def test_another_family_of_systems_is_unknown() -> None:
-    found = judge(platform=system(id="rocky", like=("rhel", "fedora"), version_id="9.3"))
+    found = judge(platform=system(id="alpine", version_id="3.20.3"))
     assert {(subject, outcome.reason) for subject, outcome in found.items()} == {(WHOLE, Reason.UNSUPPORTED)}
 
 
@@ -483,6 +484,7 @@ OWN = image("6.1.0-13-amd64", "6.1.55-1", 90)
         ({"running_version": ""}, Result.UNKNOWN),
         ({"packages": (image("6.1.0-13-amd64", "?", 20), META)}, Result.UNKNOWN),
         ({"packages": ()}, Result.UNKNOWN),
+        ({"packages": None}, Result.UNKNOWN),
         ({"packages": (), "images": None, "has_modules": False}, Result.UNKNOWN),
         ({"packages": (), "images": (), "has_modules": False}, Result.NOT_APPLICABLE),
         ({"packages": (), "images": (), "guest": ("/run/systemd/container",)}, Result.NOT_APPLICABLE),

@@ -81,7 +81,16 @@ RECIPES = {
         Recipe(
             name="rpm",
             below="bookworm",
-            packages=("dnf", "rpm", "createrepo-c", "faketime"),
+            packages=(
+                "dnf",
+                "dnf-plugins-core",
+                "rpm",
+                "createrepo-c",
+                "faketime",
+                "bzip2",
+                "xz-utils",
+                "zstd",
+            ),
             script=_script("rpm.sh"),
         ),
         Bare(

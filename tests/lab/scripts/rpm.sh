@@ -92,6 +92,11 @@ dnf -q makecache
 PUBLISH
 chmod 755 /srv/repo/publish
 
+# Of dnf's plug-ins only the version lock: others work at every command.
+for plugin in /usr/lib/python3/dist-packages/dnf-plugins/*.py; do
+    case $plugin in */versionlock.py) ;; *) rm "$plugin" ;; esac
+done
+
 # --- no trace of Debian ---------------------------------------------------------------------------------------------
 cat > /usr/lib/os-release <<'RELEASE'
 NAME="AlmaLinux"
