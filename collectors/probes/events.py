@@ -5,10 +5,12 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 
+import msgspec
 from msgspec import Struct
 
 from collectors.evidence import Part, Reason, Section
 from collectors.facts import Facts, Probe
+from collectors.probes.journal_files import JournalFile, journal_file, unbroken_since
 from collectors.probes.log_stamps import EARLIEST, SLACK, Yearless, latest, read_stamp, read_zone
 from collectors.probes.rows import broken, is_login, required, rows
 from config.errors import ParseError
@@ -16,6 +18,7 @@ from config.errors import ParseError
 _MOST_TURNS = 100
 _ENDS = {
     "0": None,
+    "torn": Reason.CORRUPT,
     "tail": Reason.TRUNCATED,
     "no_tool": Reason.NO_TOOL,
     "124": Reason.TIMEOUT,
@@ -27,6 +30,7 @@ _STATES = {
     "limit": Reason.LIMIT,
     "odd": Reason.UNPARSABLE,
 }
+_LOGS = ("/var/log/auth.log", "/var/log/secure", "/var/log/messages")
 _NUMBER = re.compile(r"\.([0-9]{1,6})(?:\.[a-zA-Z0-9]+)?")
 _DAY = re.compile(r"[-.]([0-9]{8})(?:[-0-9T]{0,11})(?:\.[a-zA-Z0-9]+)?")
 
@@ -63,7 +67,7 @@ class Event(Facts, frozen=True, kw_only=True):
 
 
 class EventsFacts(Facts, frozen=True, kw_only=True):
-    """Events of the asked names in auth.log, secure and the persistent journal."""
+    """Events of the asked names in auth.log, secure (else messages) and the journal."""
 
     asked: frozenset[str]
     events: tuple[Event, ...]
@@ -92,6 +96,8 @@ class _File(Struct, kw_only=True):
     log_ins: bool = False
     why: Reason | None = None
     """why it was not searched as a whole"""
+    parts: list[JournalFile] = []
+    """only of the journal: the files it consists of"""
 
 
 class _Span(Struct, frozen=True, kw_only=True):
@@ -121,11 +127,15 @@ def parse(section: Section) -> EventsFacts:
         found, span = _search(sorted(files, key=lambda it: it.rank), zone)
         events |= {(event.at, event) for event in found}
         spans.append(span)
-    journal = section.part("journal")
-    if journal is not None and journal.state != "absent":
-        found, span = _search([_file(journal, 0)], zone)
-        events |= {(event.at, event) for event in found}
-        spans.append(span)
+    for name in ("journal", "volatile"):
+        journal = section.part(name)
+        if journal is not None and journal.state != "absent":
+            file = _file(journal, 0)
+            # It is read backwards.
+            file.first, file.last = file.last, file.first
+            found, span = _search([file], zone)
+            events |= {(event.at, event) for event in found}
+            spans.append(_unbroken(span, file) if name == "journal" else _Span(hidden=Reason.NO_SOURCE))
     ordered = sorted(events, key=lambda it: (it[0], it[1].name, it[1].kind.value, it[1].method))
     best = _best(spans)
     return EventsFacts(
@@ -138,27 +148,37 @@ def parse(section: Section) -> EventsFacts:
     )
 
 
+def _unbroken(span: _Span, file: _File) -> _Span:
+    """Let the journal cover the time since its first entry of any kind, or since the last hole in it."""
+    start, older = unbroken_since(file.parts)
+    if span.since is None or start is None:
+        return _Span(hidden=span.hidden or Reason.UNDETERMINED)
+    if span.hidden:
+        return msgspec.structs.replace(span, since=max(span.since, start))
+    return msgspec.structs.replace(span, since=start, hidden=Reason.NO_SOURCE if older else None)
+
+
 def _best(spans: list[_Span]) -> _Span:
-    """Choose the log that reaches to the youngest record, and of those the furthest back."""
+    """Choose of the logs that reach to the youngest record one that has log-ins, and of those the longest."""
     dated = [span for span in spans if span.since is not None and span.until is not None]
     if not dated:
         return _Span(hidden=next((span.hidden for span in spans if span.hidden), None))
     youngest = max(span.until for span in dated if span.until)
     return min(
         (span for span in dated if span.until and span.until >= youngest - SLACK),
-        key=lambda span: span.since or youngest,
+        key=lambda span: (not span.log_ins, span.since or youngest),
     )
 
 
 def _series(path: str) -> tuple[str, int]:
-    """Split a file's name into its log and its place: 0 is written, 1 the first that was put away."""
-    log = next((it for it in ("/var/log/auth.log", "/var/log/secure") if path.startswith(it)), path)
+    """Split a file's name into its log and its place: -1 is written, 0 or 1 the first that was put away."""
+    log = next((it for it in _LOGS if path.startswith(it)), path)
     rest = path.removeprefix(log)
     if found := _NUMBER.fullmatch(rest):
         return log, int(found[1])
     if found := _DAY.fullmatch(rest):
         return log, 100_000_000 - int(found[1])
-    return log, 0 if not rest else 1_000_000_000
+    return log, 1_000_000_000 if rest else -1
 
 
 def _file(part: Part, rank: int) -> _File:
@@ -169,24 +189,32 @@ def _file(part: Part, rank: int) -> _File:
         if line.startswith("M ") and re.fullmatch(r"M [0-9]{1,10}", line):
             file.modified = datetime.fromtimestamp(int(line[2:]), tz=UTC)
         elif line.startswith("S "):
-            file.why = _ENDS.get(line[2:], Reason.CORRUPT)
+            why = _ENDS.get(line[2:], Reason.CORRUPT)
+            file.why = why if file.why in (None, Reason.PROBE_CUT) else file.why
+        elif line.startswith("J\t"):
+            known = journal_file(part, number, line.split("\t")[1:])
+            file.parts += [known] if known else []
         else:
-            words = line.split("\t")
-            if len(words) < 3 or not re.fullmatch(r"-?[0-9]{1,6}", words[1]):  # noqa: PLR2004
-                raise broken(part, number, "no event")
-            turn = int(words[1])
-            match words[0]:
-                case "F" if len(words) == 3:  # noqa: PLR2004
-                    file.first = (turn, words[2])
-                case "L" if len(words) == 3:  # noqa: PLR2004
-                    file.last = (turn, words[2])
-                case "A" if len(words) == 3:  # noqa: PLR2004
-                    file.log_ins = True
-                case "E" if len(words) == 8 and words[3] in set(EventKind) and is_login(words[4]):  # noqa: PLR2004
-                    file.lines.append((turn, words[2], words[3:]))
-                case _:
-                    raise broken(part, number, "no event")
+            _row(file, part, number, line)
     return file
+
+
+def _row(file: _File, part: Part, number: int, line: str) -> None:
+    words = line.split("\t")
+    if len(words) < 3 or not re.fullmatch(r"-?[0-9]{1,6}", words[1]):  # noqa: PLR2004
+        raise broken(part, number, "no event")
+    turn = int(words[1])
+    match words[0]:
+        case "F" if len(words) == 3:  # noqa: PLR2004
+            file.first = (turn, words[2])
+        case "L" if len(words) == 3:  # noqa: PLR2004
+            file.last = (turn, words[2])
+        case "A" if len(words) == 3:  # noqa: PLR2004
+            file.log_ins = True
+        case "E" if len(words) == 8 and words[3] in set(EventKind) and is_login(words[4]):  # noqa: PLR2004
+            file.lines.append((turn, words[2], words[3:]))
+        case _:
+            raise broken(part, number, "no event")
 
 
 def _search(files: list[_File], zone: timedelta) -> tuple[list[Event], _Span]:

@@ -20,17 +20,20 @@ sec_events() {
   IFS=$ev_nl
   set --
   if [ -d /var/log ] && { [ ! -r /var/log ] || [ ! -x /var/log ]; }; then tk_part denied 'log /var/log'; fi
-  for ev_f in /var/log/auth.log /var/log/auth.log[.-]* /var/log/secure /var/log/secure[.-]*; do
+  ev_own=
+  for ev_f in /var/log/auth.log /var/log/auth.log[.-]* /var/log/secure /var/log/secure[.-]* \
+    /var/log/messages /var/log/messages[.-]*; do
     case ${ev_f#/var/log/} in
       *'[.-]*') continue ;;
-      *[!A-Za-z0-9._-]*) tk_part odd 'log ?'; continue ;;
+      # Where log-ins have no log of their own they are in this one, as with busybox and on SUSE.
+      messages*) if [ -n "$ev_own" ]; then continue; fi ;;
     esac
+    case ${ev_f#/var/log/} in *[!A-Za-z0-9._-]*) tk_part odd 'log ?'; continue ;; esac
     ev_is=$(tk_state "$ev_f")
-    case $ev_is in
-      read) if [ -f "$ev_f" ]; then set -- "$@" "$ev_f"; fi ;;
-      absent) ;;
-      *) tk_part "$ev_is" "log $ev_f" ;;
-    esac
+    if [ "$ev_is" = absent ]; then continue; fi
+    case $ev_f in /var/log/messages*) ;; *) ev_own=yes ;; esac
+    if [ "$ev_is" != read ]; then tk_part "$ev_is" "log $ev_f"
+    elif [ -f "$ev_f" ]; then set -- "$@" "$ev_f"; fi
   done
   if [ $# -gt 0 ]; then
     # The newest first: what is left when the time is up is the oldest.
@@ -74,14 +77,21 @@ ev_open() {
   if [ -n "$ev_tool" ]; then tk_within 3 "$ev_tool" -dc <"$1" 3>&- 5>&-; else cat <"$1" 3>&- 5>&-; fi
 }
 
+# The journal of this machine; what other machines sent here stands under their own ids.
 ev_journal() {
-  ev_is=$(tk_state /var/log/journal)
+  ev_id=
+  if [ -f /etc/machine-id ] && [ -r /etc/machine-id ]; then read -r ev_id </etc/machine-id; fi
+  case $ev_id in '' | *[!0-9a-f]*) ev_id=none ;; esac
+  ev_dir=/var/log/journal/$ev_id
+  ev_name=journal
+  ev_is=$(tk_state "$ev_dir")
+  if [ "$ev_is" = absent ]; then
+    # Gone with the next boot, so it proves a log-in and never that there was none.
+    if [ -d "/run/log/journal/$ev_id" ]; then ev_dir=/run/log/journal/$ev_id; ev_name=volatile; ev_is=$(tk_state "$ev_dir"); fi
+  fi
   ev_all=0
   if [ "$ev_is" = read ]; then
-    for ev_f in /var/log/journal/*/; do
-      if [ -d "$ev_f" ] && { [ ! -r "$ev_f" ] || [ ! -x "$ev_f" ]; }; then ev_is=denied; fi
-    done
-    for ev_f in /var/log/journal/*/system.journal /var/log/journal/*/system@*.journal; do
+    for ev_f in "$ev_dir"/system.journal "$ev_dir"/system@*.journal "$ev_dir"/system@*.journal~; do
       [ -f "$ev_f" ] || continue
       ev_all=$((ev_all + 1))
       if [ ! -r "$ev_f" ]; then ev_is=denied; fi
@@ -89,13 +99,25 @@ ev_journal() {
     if [ "$ev_is" = read ] && [ "$ev_all" = 0 ]; then ev_is=absent; fi
     if [ "$ev_is" = read ] && ! tk_have journalctl; then ev_is=no_tool; fi
   fi
-  tk_part "$ev_is" journal
+  tk_part "$ev_is" "$ev_name"
   [ "$ev_is" = read ] || return 0
+  # J SEQNUM-ID FIRST LAST FIRST-STAMP LAST-STAMP of each file: whether one between them is missing or torn.
+  tk_within 5 journalctl --header -D "$ev_dir" 2>&1 | awk -v all="$ev_all" '
+    function file() { if (of && first) { n++; print "J\t" id "\t" first "\t" last "\t" from "\t" to }; first = 0 }
+    { said = tolower($0) }
+    said ~ /^journal file .* ignoring/ { torn = 1 }
+    said ~ /^file path: / { file(); of = said ~ /\/system(@[^\/]*)?\.journal~?$/; if (of) seen++ }
+    said ~ /^sequential number id: / { id = $4 }
+    said ~ /^head sequential number: / { first = $4 }
+    said ~ /^tail sequential number: / { last = $4 }
+    said ~ /^head realtime timestamp: / { from = $5 "T" $6 }
+    said ~ /^tail realtime timestamp: / { to = $5 "T" $6 }
+    END { file(); if (torn || seen < all) print "S torn" }'
   exec 5>&1
-  # The newest first, so that a cut takes the oldest away.
+  # The newest first, so that a cut takes the oldest away. Anybody may call himself sshd, but only root is root.
   ev_rc=$({
     {
-      tk_within 5 journalctl -q --no-pager -r -D /var/log/journal -o short-unix -t sshd -t sshd-session -t login \
+      tk_within 5 journalctl -q --no-pager -r -D "$ev_dir" -o short-unix _UID=0 -t sshd -t sshd-session -t dropbear -t login \
         -t usermod -t userdel 3>&- 5>&-
       echo $? >&3
     } | head -c "$ev_cap" 3>&- | ev_reduce 3>&- >&5
@@ -145,9 +167,11 @@ ev_reduce() {
     # The host, then the program: a program of that name writes what stands behind it.
     i = index(rest, " "); if (!i) next
     rest = substr(rest, i + 1)
+    # busybox syslogd puts facility and level in between.
+    sub(/^[a-z0-9]+\.[a-z]+ /, "", rest)
     i = index(rest, ": "); if (!i) next
     by = substr(rest, 1, i - 1); sub(/\[[0-9]+\]$/, "", by)
-    if (by != "sshd" && by != "sshd-session" && by != "login" && by != "usermod" && by != "userdel") next
+    if (by !~ /^(sshd|sshd-session|dropbear|login|usermod|userdel)$/) next
     said = substr(rest, i + 2, 400)
     sub(/^message repeated [0-9]+ times: \[ */, "", said)
     k = split(said, w, " ")
@@ -161,6 +185,13 @@ ev_reduce() {
         to = from; sub(/^.*\047 to /, "", to)
         tell("expire-change", name, by, date(quoted(from)), date(quoted(to)))
       }
+    } else if (by == "dropbear") {
+      if (said ~ /^(PAM p|P)assword auth succeeded for \047/) how = "password"
+      else if (said ~ /^Pubkey auth succeeded for \047/) how = "publickey"
+      else if (said ~ /^Auth succeeded with blank password for \047/) how = "none"
+      else next
+      someone = turn "\t" stamp
+      tell("accepted", quoted(said), how, "", "")
     } else if (by != "login" && said ~ /^Accepted [a-z\/-]+ for [^ ]+ from /) {
       someone = turn "\t" stamp
       tell("accepted", w[4], substr(w[2], 1, 40), "", "")

@@ -135,6 +135,13 @@ def test_what_a_leaver_may_do_by_sudo_is_told_with_the_ways_in(own_host: OwnHost
 
 
 @pytest.mark.lab
+def test_the_journal_alone_proves_that_nobody_logged_in(host: HostFactory) -> None:
+    """Debian 13 has no other log; our own log-ins are in it and are nobody's who left."""
+    (use,) = (it for it in _findings(host("systemd-13")) if it.subject.kind == "use")
+    assert (use.subject.name, use.result) == ("sato", Result.PASS)
+
+
+@pytest.mark.lab
 @pytest.mark.parametrize(
     "setup",
     [

@@ -46,6 +46,24 @@ X
 """
 
 
+_BUSYBOX = r"""
+cat > messages <<'X'
+Nov 20 10:00:00 h authpriv.notice dropbear[1]: Password auth succeeded for 'sato' from 192.0.2.9:5
+Nov 20 10:00:01 h authpriv.notice dropbear[1]: Pubkey auth succeeded for 'tanaka' with ssh-ed25519 key SHA256:CANARY from 192.0.2.9:5
+Nov 20 10:00:02 h authpriv.warn dropbear[1]: Bad password attempt for 'tanaka' from 192.0.2.9:5
+Nov 20 10:00:03 h authpriv.warn dropbear[1]: Login attempt for nonexistent user from 192.0.2.9:5
+Nov 20 10:00:04 h authpriv.notice dropbear[1]: Auth succeeded with blank password for 'sato' from 192.0.2.9:5
+Nov 20 10:00:05 h auth.info sshd[2]: Accepted publickey for sato from 192.0.2.9 port 1 ssh2: ED25519 SHA256:CANARY
+Nov 20 10:00:06 h user.notice root: dropbear[1]: Password auth succeeded for 'tanaka' from 192.0.2.9:5
+X
+echo "Nov 10 10:00:00 h authpriv.notice dropbear[1]: Password auth succeeded for 'mori' from x" > messages.0
+echo "Nov  1 10:00:00 h authpriv.notice dropbear[1]: Password auth succeeded for 'mori' from x" > messages.1
+touch -d '2026-11-20 10:00:06' messages
+touch -d '2026-11-10 10:00:00' messages.0
+touch -d '2026-11-01 10:00:00' messages.1
+"""
+
+
 @cache
 def _ask(setup: str, shell: str = "dash", user: str = "", names: tuple[str, ...] = NAMES) -> Answer:
     script = compose([PROBE], Parameters(names=names), BOUNDARY)
@@ -98,10 +116,34 @@ def test_no_text_of_a_line_leaves_the_host() -> None:
 
 
 @pytest.mark.parametrize("shell", SHELLS)
-def test_every_shell_gives_the_same_payload(shell: str) -> None:
-    setup = _LINES + "touch -d '2026-11-05' auth.log\n"
-    kept = _ask(setup, shell).sections["events"].parts
-    assert [it.raw for it in kept] == [it.raw for it in _ask(setup).sections["events"].parts]
+@pytest.mark.parametrize("lines", [_LINES + "touch -d '2026-11-05' auth.log\n", _BUSYBOX], ids="ab")
+def test_every_shell_gives_the_same_payload(shell: str, lines: str) -> None:
+    kept = _ask(lines, shell).sections["events"].parts
+    assert [it.raw for it in kept] == [it.raw for it in _ask(lines).sections["events"].parts]
+
+
+def test_where_log_ins_have_no_log_of_their_own_messages_is_searched() -> None:
+    """Busybox syslogd names facility and level, and counts put away files from 0; dropbear has its own words."""
+    facts = _facts(_BUSYBOX)
+    assert sorted(_told(facts)) == [
+        ("accepted", "sato", "none"),
+        ("accepted", "sato", "password"),
+        ("accepted", "sato", "publickey"),
+        ("accepted", "tanaka", "publickey"),
+    ]
+    assert facts.covered_from == datetime(2026, 11, 1, 10, tzinfo=UTC)
+    assert (facts.hidden, facts.log_ins) == (None, True)
+    assert _facts(_BUSYBOX + "mv messages.1 messages.2\n").hidden is Reason.NO_SOURCE
+    assert not [
+        it for it in _ask(_BUSYBOX + ": > secure\n").sections["events"].parts if "messages" in it.name
+    ]
+
+
+def test_a_longer_log_without_log_ins_does_not_hide_the_one_that_has_them() -> None:
+    setup = "echo 'Nov 20 10:00:00 h sshd[1]: Accepted password for mori from x' > secure; touch -d '2026-11-20 10:00' secure\n"
+    setup += "printf 'Oct  1 10:00:00 h cron[1]: x\\nNov 20 10:00:00 h cron[1]: x\\n' > auth.log; touch -d '2026-11-20 10:00' auth.log\n"
+    facts = _facts(setup)
+    assert (facts.covered_from, facts.log_ins) == (datetime(2026, 11, 20, 10, tzinfo=UTC), True)
 
 
 _SERIES = r"""
