@@ -67,7 +67,7 @@ def pin_hosts(
     Yields a line to show and whether it is good news; a host that fails hides no other.
     """
     for host in _chosen(site, names):
-        if host.transport is not TransportKind.SSH:
+        if host.transport is TransportKind.LOCAL:
             yield f"{host.name}: this machine needs no host key", True
             continue
         try:
@@ -77,7 +77,7 @@ def pin_hosts(
 
 
 def _pin_one(site: Site, host: Host, confirm: Callable[[str], bool] | None) -> Iterator[tuple[str, bool]]:
-    reach = Reach(site, (host,), keys=bool(host.jump))
+    reach = Reach(site, (host,), keys=bool(host.jump) and host.transport is TransportKind.SSH)
     keys = scan_host_key(reach.road(host), float(site.config.ssh.connect_timeout.seconds))
     for key in keys:
         yield f"{host.name}: {key.key_type} {key.fingerprint}", True

@@ -17,7 +17,7 @@ from collectors.script import digest
 from config.check_settings import settings_of
 from config.codec import dec_hook, enc_hook
 from config.inventory import accounts_of, logs_of
-from config.model import Config, Host, Promise
+from config.model import Config, Host, Promise, TransportKind
 from reports.documents import (
     RULES_API,
     Catalogue,
@@ -70,7 +70,7 @@ def targets_of(config: Config, selected: Iterable[Host]) -> tuple[Target, ...]:
             target=host.name,
             kind=TargetKind.HOST,
             privilege=host.privilege.value,
-            audit_user=host.user if host.transport.value == "ssh" else "",
+            audit_user=host.user if host.transport is not TransportKind.LOCAL else "",
             accounts=accounts_of(host.name, config.account),
             logs=logs_of(host.name, config.log),
             excluded=host.excluded or ("" if host.name in chosen else LEFT_OUT),

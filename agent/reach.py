@@ -20,6 +20,7 @@ from collectors.jump import JumpHost, Through
 from collectors.known_hosts import KnownHosts
 from collectors.known_hosts import read as read_known_hosts
 from collectors.local import LocalTransport
+from collectors.openssh import OpenSsh, OpenSshTransport
 from collectors.road import Command, Direct, Road
 from collectors.ssh import SshTransport
 from collectors.ssh_config import SshSettings, ssh_settings
@@ -55,7 +56,9 @@ class Reach:
         self._now = now
         self._dialer: Dialer | None = None
         self._jumps: dict[tuple[Login, ...], JumpHost] = {}
-        remote = [host for host in hosts if host.transport is TransportKind.SSH]
+        # ssh(1) finds its own way; only for looking at host keys we go there ourselves.
+        kinds = (TransportKind.SSH,) if keys else (TransportKind.SSH, TransportKind.OPENSSH)
+        remote = [host for host in hosts if host.transport in kinds]
         ssh = site.config.ssh
         self._timeout_s = ssh.connect_timeout.seconds
         self._ways: dict[str, Way] = {}
@@ -85,6 +88,8 @@ class Reach:
         """Return a fresh transport, good for one question."""
         if host.transport is TransportKind.LOCAL:
             return LocalTransport()
+        if host.transport is TransportKind.OPENSSH:
+            return OpenSshTransport(self._call(host))
         return SshTransport(self.login(host), self.road(host))
 
     def login(self, host: Host) -> Login:
@@ -97,6 +102,21 @@ class Reach:
         if way.proxy_command:
             return Command(way.proxy_command, connect_timeout_s=self._timeout_s)
         return self._road(way.login, way.hops)
+
+    def _call(self, host: Host) -> OpenSsh:
+        site, ssh = self._site, self._site.config.ssh
+        declared = host.identity or ssh.identity
+        usual = ssh.config == Ssh().config
+        return OpenSsh(
+            address=host.where,
+            user=host.user,
+            port=host.port,
+            known_hosts=(site.known_hosts.absolute(), *(each.absolute() for each in site.global_known_hosts)),
+            connect_timeout_s=self._timeout_s,
+            config=None if usual else str(site.path(ssh.config).absolute()) if ssh.config else "none",
+            identity=site.path(declared).absolute() if declared else None,
+            jump=host.jump,
+        )
 
     def _road(self, login: Login, hops: tuple[Login, ...]) -> Road:
         if hops:

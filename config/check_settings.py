@@ -149,7 +149,7 @@ def _check_targets(document: Document) -> None:
 def _check_forced(document: Document, path: Path, row: dict[str, Any]) -> None:
     if row.get("privilege") != "forced":
         return
-    if row.get("user") != "root" or row.get("transport", "ssh") != "ssh":
+    if row.get("user") != "root" or row.get("transport", "ssh") == "local":
         document.problem(
             (*path, "privilege"),
             "a forced command is reached by a log-in as root over SSH",

@@ -99,6 +99,8 @@ class TransportKind(StrEnum):
     """How a host is reached."""
 
     SSH = "ssh"
+    OPENSSH = "openssh"
+    """through the system's own ssh(1): Kerberos, hardware keys, old appliances"""
     LOCAL = "local"
 
 

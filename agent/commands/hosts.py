@@ -24,8 +24,10 @@ def list_(app: App, *, limit: str, shape: str) -> None:
     rows = [
         {
             "name": host.name,
-            "address": f"{host.where}:{host.port or 22}" if host.transport.value == "ssh" else "this machine",
-            "user": host.user if host.transport.value == "ssh" else "",
+            "address": f"{host.where}:{host.port or 22}"
+            if host.transport.value != "local"
+            else "this machine",
+            "user": host.user if host.transport.value != "local" else "",
             "privilege": host.privilege.value,
             "groups": ",".join(host.groups),
             "excluded": host.excluded,

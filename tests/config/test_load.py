@@ -121,7 +121,7 @@ def test_problems_of_all_files_come_at_once_each_at_its_own_line(tmp_path: Path)
             "tenken.toml:5: host[0].name: expected a name such as web-01: "
             'lower-case letters, digits, dot, dash, underscore, got "Web 01"'
         ),
-        'tenken.toml:6: host[0].transport: "shh" is none of ssh, local; did you mean "ssh"?',
+        'tenken.toml:6: host[0].transport: "shh" is none of ssh, openssh, local; did you mean "ssh"?',
         "tenken.toml:7: host[0].port: expected a whole number <= 65535",
         "tenken.toml:8: promise[0].source: is missing; add source here",
         "tenken.toml:10: promise[0].text: expected text of length >= 1",
