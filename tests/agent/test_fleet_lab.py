@@ -34,6 +34,12 @@ def test_a_leavers_key_under_root_of_another_host_fails_there_and_in_later_runs(
     assert "leaver#keys" in found.evidence
     assert _tanaka(site, "debian-13").result.value == "pass"
     assert "byte for byte" in site.verify().stdout
+    # A run over a part knows of the rest what earlier runs saw, and is incomplete.
+    assert site.tenken("run", "--limit", "clean").returncode == 3
+    assert (
+        _tanaka(site, "clean").actual.english() == "open: public key under root (known from an earlier run)"
+    )
+    assert "byte for byte" in site.verify().stdout
     # The leaver's own host is gone for good; the other remembers whose the key is.
     site.write_hosts([other, innocent])
     assert site.tenken("run").returncode == 1

@@ -124,6 +124,9 @@ def test_a6_an_authoritys_line_is_nobodys_own_key() -> None:
     trust = {"fingerprint": "SHA256:ca", "options": ("cert-authority",)}
     both = keys(key_file("sato", **trust), key_file("root", **trust))
     assert _sato(**CLOSED, keys=both).result is Result.PASS
+    # Who holds the authority's key is not said by those who trust it.
+    direct = keys(key_file("sato", **trust), key_file("root", "SHA256:ca"))
+    assert _sato(**CLOSED, keys=direct).result is Result.PASS
     ended = keys(key_file("sato", options=("cert-authority", "expiry-time=20200101Z")))
     assert _sato(**LOCKED, keys=ended, options=MILD).result is Result.WARN
 
