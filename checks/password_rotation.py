@@ -3,10 +3,12 @@
 ## What it looks at
 
 For each account with a usable password: when it was changed last and how long it may stay, as shadow(5) says
-for that very account; the kind of its hash; and whether another account has the identical one. Apart from
-that, what login.defs(5) gives to new accounts, and what PAM's stacks come to when they are followed line by
-line: whether an old or a short password is refused on every way, and whether wrong ones lock the account.
-A rule that has no effect is a finding also where nothing of it is promised.
+for that very account, and whether the log of that day knows of it once the day has moved from one run to a
+later one; the kind of its hash; and whether another account has the identical one. Accounts of services with
+a password are judged like those of people. Apart from that, what login.defs(5) gives to new accounts, and
+what PAM's stacks come to when they are followed line by line: whether an old or a short password is refused
+on every way, and whether wrong ones lock the account. A rule that has no effect is a finding also where
+nothing of it is promised.
 
 ## Why it matters
 
@@ -39,6 +41,7 @@ from checks.model import (
     check,
     not_known,
 )
+from checks.password_changes import CHANGES, judge_changes, watch_changes
 from checks.password_stacks import StackLimits, judge_stacks
 from checks.text import Text, say
 from collectors.evidence import Reason, TargetKind
@@ -46,6 +49,7 @@ from collectors.facts import Fact, Unknown
 from collectors.probes.accounts import Account, AccountsFacts, PasswordField
 from collectors.probes.names import NamesFacts
 from collectors.probes.pam import PamFacts
+from collectors.probes.pwchanges import PasswordChangesFacts
 from collectors.probes.shadow import PasswordState, ShadowEntry, ShadowFacts
 from collectors.probes.sshd import SshdFacts
 from config.duration import Duration
@@ -89,14 +93,16 @@ def _awaited(entry: ShadowEntry) -> str:
     severity=Severity.MEDIUM,
     controls=("ISO27001:A.5.17", "NIST800-53:IA-5(1)"),
     watch=_watch,
+    apart={CHANGES: watch_changes},
 )
 def password_rotation(
     accounts: AccountsFacts,
     shadow: ShadowFacts,
     names: Fact[NamesFacts],
+    *,
     pam: Fact[PamFacts],
     sshd: Fact[SshdFacts],
-    *,
+    changes: Fact[PasswordChangesFacts],
     options: Limits,
     clock: Clock,
     history: History,
@@ -118,6 +124,7 @@ def password_rotation(
     yield from _unreadable(accounts, shadow)
     yield _defaults(accounts, options)
     yield from _directory(accounts, names)
+    yield from judge_changes(shadow, accounts.shadow_changed, changes, history)
     yield from judge_stacks(pam, sshd, shadow, options)
     if not in_use:
         yield Outcome(

@@ -112,7 +112,7 @@ def _password(
         # Only passwd(1) owes its user a change; elsewhere nothing stored is nothing to judge.
         if service.name == "passwd" and any(it.state is PasswordState.SET for it in shadow.entries):
             yield Outcome(
-                subject=Subject(kind="password-change", name=service.name),
+                subject=Subject(kind="password-stack", name=service.name),
                 result=Result.WARN,
                 summary=say("nobody can store a new password of their own"),
                 expected=say("a new password can be stored"),

@@ -17,6 +17,7 @@ from collectors.probes.keys import KeyFile, KeysFacts, PublicKey
 from collectors.probes.logins import LoginsFacts
 from collectors.probes.names import NamesFacts, ServiceEntry
 from collectors.probes.pam import AuthStack, PamFacts, PamService, PasswordStack
+from collectors.probes.pwchanges import PasswordChangesFacts
 from collectors.probes.residue import ResidueFacts
 from collectors.probes.shadow import PasswordState, ShadowEntry, ShadowFacts
 from collectors.probes.sshd import SshdFacts
@@ -161,6 +162,17 @@ def pam(**more: Any) -> PamFacts:
         hidden=None,
     )
     return PamFacts(installed=True, services=(service, structs.replace(service, name="login", auth=asked)))
+
+
+def pwchanges(**more: Any) -> PasswordChangesFacts:
+    """A log of a month that knows of no change."""
+    values: dict[str, Any] = {
+        "recent": frozenset({"sato"}),
+        "changes": frozenset(),
+        "covered_from": NOW - timedelta(days=30),
+        "covered_to": NOW,
+    }
+    return PasswordChangesFacts(**{**values, **more})
 
 
 def key_file(name: str, fingerprint: str = "SHA256:of-sato", **more: Any) -> KeyFile:

@@ -19,6 +19,7 @@ from tests.checks.account_facts import (
     by_subject,
     names,
     pam,
+    pwchanges,
     shadow,
     shadows,
     sshd,
@@ -38,6 +39,7 @@ def _judge(**given: Any) -> dict[tuple[str, str], Outcome]:
             names=facts if isinstance(facts, Unknown) else Known(value=facts, evidence=""),
             pam=Known(value=pam(), evidence=""),
             sshd=Known(value=sshd(), evidence=""),
+            changes=Known(value=pwchanges(), evidence=""),
             options=given.get("options", Limits()),
             clock=CLOCK,
             history=given.get("history", History()),
@@ -50,7 +52,7 @@ def _entry(state: str = "set", **more: Any) -> dict[tuple[str, str], Outcome]:
 
 
 def test_a_limit_in_login_defs_does_not_hide_an_account_without_one() -> None:
-    """Criterion 41: 90 in login.defs, 99999 for one account: that one fails, and no other."""
+    """Criterion 41, P1 and P2: 90 in login.defs, 99999 for one account: that one fails, and no other."""
     found = _entry(max_days=99_999)
     assert {name: it.result for name, it in found.items() if it.result is Result.FAIL} == {AGE: Result.FAIL}
     assert found["login.defs", "PASS_MAX_DAYS"].result is Result.PASS
@@ -59,7 +61,7 @@ def test_a_limit_in_login_defs_does_not_hide_an_account_without_one() -> None:
 
 @pytest.mark.parametrize("state", ["bang", "bangother", "star", "starlike", "locked", "x"])
 def test_an_account_without_a_usable_password_is_not_applicable(state: str) -> None:
-    """Criterion 42."""
+    """Criterion 42, P3."""
     found = _entry(state, max_days=None, changed_day=1)
     assert found[AGE].result is Result.NOT_APPLICABLE
     assert HASH not in found
@@ -85,7 +87,7 @@ def test_an_account_without_a_usable_password_is_not_applicable(state: str) -> N
     ],
 )
 def test_age_and_limit_are_judged_for_each_account(ages: dict[str, Any], result: Result) -> None:
-    """Criteria 43 and 44, with the edges."""
+    """Criteria 43 and 44, P2, P4, P6 and P7, with the edges."""
     assert _entry(**ages)[AGE].result is result
 
 
@@ -141,6 +143,8 @@ def test_only_usable_passwords_that_wait_for_a_change_are_watched() -> None:
         ("5", 1_000, Result.WARN),
         ("y", None, Result.PASS),
         ("gy", None, Result.PASS),
+        ("2a", None, Result.PASS),
+        ("2y", None, Result.PASS),
         ("7", None, Result.PASS),
         ("2b", None, Result.PASS),
         ("2x", None, Result.WARN),
@@ -148,12 +152,12 @@ def test_only_usable_passwords_that_wait_for_a_change_are_watched() -> None:
     ],
 )
 def test_weak_hashes_fail_and_few_rounds_warn(algorithm: str, rounds: int | None, result: Result) -> None:
-    """Criterion 45."""
+    """Criterion 45, P10 and P11: the hash that is there counts, whatever login.defs says of new ones."""
     assert _entry(algorithm=algorithm, rounds=rounds)[HASH].result is result
 
 
 def test_two_accounts_with_one_hash_fail_by_name() -> None:
-    """Criterion 46: a locked twin counts too, two locked ones do not."""
+    """Criterion 46, P16: a locked twin counts too, two locked ones do not."""
     both = {"accounts": accounts(account("sato"), account("mori", 1002))}
     shared = ("shared-password", "mori, sato")
     for state, expected in (("set", Result.FAIL), ("locked", Result.FAIL)):
@@ -183,7 +187,15 @@ def test_two_accounts_with_one_hash_fail_by_name() -> None:
     ],
 )
 def test_missing_open_and_contradicting_lines_are_no_pass(lines: dict[str, Any], result: Result) -> None:
+    """P9: no line in shadow, or a hash that stands in passwd."""
     assert _judge(**lines)[AGE].result is result
+
+
+def test_a_password_of_a_service_account_is_judged_like_any_other() -> None:
+    """P15: an owner and a reason for the account are no reason for an old password."""
+    facts = accounts(account("backup", 34, runs="/usr/sbin/nologin"), account("sato"))
+    found = _judge(accounts=facts, shadow=shadows(shadow("backup", changed_day=TODAY - 200), shadow("sato")))
+    assert found["account", "backup"].result is Result.FAIL
 
 
 def test_damaged_lines_of_nobody_are_told() -> None:

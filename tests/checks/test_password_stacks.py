@@ -144,7 +144,7 @@ def test_stacks_that_cannot_be_seen_are_unknown_promised_or_not() -> None:
 
 
 def test_a_stack_in_which_nobody_can_change_a_password_warns_where_there_are_passwords() -> None:
-    assert _results(pam(changes=False)) == {"password-change": Result.WARN}
+    assert _results(pam(changes=False)) == {"password-stack": Result.WARN}
     assert _results(pam(changes=False), shadow=shadows(shadow("sato", "star"))) == {}
 
 

@@ -12,7 +12,10 @@ from collectors.registry import all_probes
 from collectors.script import ENVIRONMENT, Parameters, command, compose
 from tests.lab.host import Host
 
-ACCOUNT_PROBES = ("accounts", "names", "shadow", "sshd", "keys", "residue", "logins", "events", "sudo", "pam")
+ACCOUNT_PROBES = (
+    *("accounts", "names", "shadow", "sshd", "keys", "residue", "logins", "events", "sudo", "pam"),
+    "pwchanges",
+)
 SHELLS = (("dash",), ("bash",), ("bash", "--posix"), ("busybox", "ash"))
 
 
