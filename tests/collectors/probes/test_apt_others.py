@@ -92,6 +92,19 @@ def test_backports_are_not_joined_and_their_packages_are_counted(root: DebianRoo
     assert judged(root)["Debian Backports bookworm-backports"].result is Result.NOT_APPLICABLE
 
 
+def test_of_other_sources_only_foreign_ones_that_apt_takes_from_by_itself_are_read(root: DebianRoot) -> None:
+    """Reading Debian's own lists of every package would take longer than all the rest."""
+    section = root.ask(PROBE)
+    releases, join = section.part("releases"), section.part("join")
+    assert releases is not None
+    assert join is not None
+    assert [line for line in releases.lines if line.startswith("T ")] == ["T vendor.test_apt_dists_stable_"]
+    assert [line.split()[-1] for line in join.lines if line.startswith("L ")] == [
+        "mirror.test_debian-security_dists_bookworm-security_main_binary-amd64_Packages",
+        PACKAGES,
+    ]
+
+
 @pytest.mark.parametrize(("size", "large"), [(3_145_000, False), (3_146_000, True)])
 def test_a_large_list_of_another_vendor_is_told_and_not_read(
     root: DebianRoot, size: int, *, large: bool
