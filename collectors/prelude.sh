@@ -8,6 +8,8 @@
 export TK_B
 TK_UID=$(id -u)
 tk_count=0
+tk_nl='
+'
 # The stream keeps descriptor 4, so a section cannot mix its errors into it.
 exec 4>&1
 
@@ -54,10 +56,12 @@ tk_file() {
   if [ "$tk_is" = read ] && [ -f "$1" ]; then head -c "${2:-65536}" <"$1"; fi
 }
 
-# tk_run NAME CAP: one section, framed, with its status, size and first error lines.
+# tk_run NAME CAP: one section, framed, with its status, size and first error lines. What the shell can do
+# itself costs no process: with some twenty sections, the frames would cost more than the questions.
 tk_run() {
   tk_count=$((tk_count + 1))
-  printf '\n@%s begin s=%s t=%s\n' "$TK_B" "$1" "$(tk_now)"
+  read -r tk_up tk_rest </proc/uptime 2>/dev/null || tk_up=0
+  printf '\n@%s begin s=%s t=%s\n' "$TK_B" "$1" "$tk_up"
   # 6 collects the tail, 7 the section's errors, 5 feeds the byte count. Errors beyond those kept are
   # read as well: a section must not die of SIGPIPE over a thousand warnings, only over a flood.
   tk_tail=$(
@@ -66,13 +70,22 @@ tk_run() {
         {
           { ( "sec_$1" ) 4>&- 5>&- 6>&-; echo "rc=$?" >&6; } 2>&7 7>&- |
             head -c "$(($2 + 1))" | tee /dev/fd/5 >&4
-        } 5>&1 | wc -c | { read -r tk_n; echo "n=$tk_n" >&6; }
-      } 7>&1 | { head -c 4000; head -c 1048576 >/dev/null; } | tr -d '\000' | cut -c1-160 | sed -n '1,8s/^/!/p' >&6
+        } 5>&1 | wc -c >&6
+      } 7>&1 | head -c 1048576 | tr -d '\000' | sed -n '1,8{s/^\(.\{160\}\).*/\1/;s/^/!/p;}' >&6
     } 6>&1
   )
-  tk_rc=${tk_tail##*rc=}; tk_rc=${tk_rc%%[!0-9]*}
-  printf '\n@%s end s=%s t=%s' "$TK_B" "$1" "$(tk_now)"
-  printf '%s\n' "$tk_tail" | sed -n 's/^\(rc=[0-9]*\)$/ \1/p;s/^\(n=[0-9]*\)$/ \1/p' | tr -d '\n'
-  printf '\n'
-  printf '%s\n' "$tk_tail" | sed -n '/^!/p'
+  tk_end=
+  tk_errors=
+  while [ "$tk_tail" ]; do
+    tk_line=${tk_tail%%"$tk_nl"*}
+    case $tk_line in
+      !*) tk_errors=$tk_errors$tk_line$tk_nl ;;
+      rc=*) tk_end="$tk_end $tk_line" ;;
+      # Some put blanks before a count.
+      *[0-9]) tk_end="$tk_end n=${tk_line##* }" ;;
+    esac
+    case $tk_tail in *"$tk_nl"*) tk_tail=${tk_tail#*"$tk_nl"} ;; *) tk_tail= ;; esac
+  done
+  read -r tk_up tk_rest </proc/uptime 2>/dev/null || tk_up=0
+  printf '\n@%s end s=%s t=%s%s\n%s' "$TK_B" "$1" "$tk_up" "$tk_end" "$tk_errors"
 }
