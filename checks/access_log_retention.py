@@ -22,7 +22,7 @@ syslog. Records that were sent to an archive count once the archive itself is in
 """
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated
 
 from msgspec import Meta, Struct, structs
@@ -48,6 +48,9 @@ from collectors.probes.logs import LogsFacts
 from collectors.probes.platform import PlatformFacts
 from config.duration import Duration
 from config.model import AccessLog
+
+_OWN_LOG_IN = timedelta(hours=1)
+"""a visit takes minutes, and both times are the host's own"""
 
 
 class Retention(Options, frozen=True, kw_only=True):
@@ -94,6 +97,7 @@ def access_log_retention(
         clock=clock,
         born=known.born if known else None,
         booted_s=known.booted_s if known else None,
+        looked=logs.looked,
         visited=bool(target.audit_user),
         power_cuts=logs.power_cuts,
     )
@@ -222,12 +226,12 @@ def _judge(source: Source, case: LogCase, *, elsewhere: Reason | None, sparse: b
     if not source.takes_log_ins or judged.result.rank < Result.WARN.rank:
         return judged
     # A long past proves nothing of a log that log-ins are no longer, or were never, written to.
-    if case.visited and source.last_login is not None and case.age(source.last_login) > DAY:
+    if case.visited and source.last_login and case.looked - source.last_login > _OWN_LOG_IN:
         return _Judged(
             result=Result.FAIL,
             summary=say(
-                "the log-in of this very inspection is not in it; the last one is of {day}",
-                day=case.day(source.last_login),
+                "the log-in of this very inspection is not in it; the last one is of {moment}",
+                moment=source.last_login.astimezone(case.clock.tz).isoformat(timespec="minutes"),
             ),
             oldest=source.oldest,
         )

@@ -73,6 +73,8 @@ class LogCase(Struct, frozen=True, kw_only=True):
     clock: Clock
     born: datetime | None
     booted_s: int | None
+    looked: datetime
+    """the host's own clock during the visit"""
     visited: bool
     """this inspection itself logged in over SSH, so its own log-in must have been recorded"""
     power_cuts: tuple[PowerCut, ...]

@@ -75,6 +75,8 @@ class LogFolder(Facts, frozen=True, kw_only=True):
 class LogsFacts(Facts, frozen=True, kw_only=True):
     """All log families of a host."""
 
+    looked: datetime
+    """the host's own clock when it was asked"""
     zone_s: int
     """seconds by which the host's clock is ahead of UTC: stamps without a zone are in it"""
     files: tuple[LogFile, ...]
@@ -100,10 +102,10 @@ class LogsFacts(Facts, frozen=True, kw_only=True):
 
 def parse(section: Section) -> LogsFacts:
     """Read the answer of `logs.sh`; raises ParseError naming the part and line."""
-    zone_lines = required(section, "zone").lines
-    zone = read_zone(zone_lines[0]) if zone_lines else None
-    if zone is None:
-        message = "zone: no offset from UTC"
+    clock = required(section, "clock").text.split()
+    zone, looked = (read_zone(clock[0]), read_moment(clock[1])) if len(clock) == 2 else (None, None)  # noqa: PLR2004
+    if zone is None or looked is None:
+        message = "clock: no offset from UTC and time"
         raise ParseError(message)
     said = required(section, "files")
     files, declared = read_files(said, zone)
@@ -111,6 +113,7 @@ def parse(section: Section) -> LogsFacts:
     rotations, hidden = _rotations(section, {file.series for file in files}, run)
     forwards = tuple(_words("forwards", required(section, "forwards"), 3))
     return LogsFacts(
+        looked=looked,
         zone_s=int(zone.total_seconds()),
         files=files,
         declared=declared,

@@ -9,9 +9,9 @@ lg_nl='
 '
 
 sec_logs() {
-  tk_part read zone
+  tk_part read clock
   # Stamps without a zone are in the host's own.
-  (unset TZ; date +%z)
+  (unset TZ; date '+%z %s')
   lg_rotation
   tk_part read files
   lg_files | tr '\000' '?' | lg_stamps

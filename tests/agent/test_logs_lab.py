@@ -1,5 +1,6 @@
 """Declared logs and logs that lose records, over real hosts, real logrotate and real runs."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -161,3 +162,34 @@ def test_a_journal_whose_past_was_vacuumed_away_is_found(own_host: OwnHostFactor
     found = lost(site)
     assert set(found) == {"journal"}
     assert done.stdout.splitlines()[-1][:10] >= found["journal"][-11:-1]
+
+
+@pytest.mark.parametrize(
+    "setup",
+    [
+        "echo 'LogLevel QUIET' > /etc/ssh/sshd_config.d/quiet.conf",
+        "echo 'SyslogFacility LOCAL3' > /etc/ssh/sshd_config.d/elsewhere.conf",
+        "sed -i '/^auth,authpriv/d' /etc/rsyslog.conf",
+        "sed -i 's|/var/log/auth.log|/nowhere/auth.log|' /etc/rsyslog.conf; : > /var/log/auth.log",
+    ],
+    ids=["quiet", "facility", "no-rule", "empty"],
+)
+def test_l18_a_log_that_log_ins_are_not_written_to_is_no_pass_however_old_it_is(
+    own_host: OwnHostFactory, tmp_path: Path, setup: str
+) -> None:
+    """Its span is the promised one, and yet the log-in of this inspection will never be found in it."""
+    host = own_host("clean", setup=setup)
+    site = LabSite(tmp_path / "site", [host])
+    assert site.tenken("run", "-q").returncode in (1, 3)
+    auth = judged(site, "auth")
+    assert auth.result == "fail"
+    assert "the log-in of this very inspection is not in it" in auth.summary.english()
+
+
+def test_l18_a_daemon_with_a_log_file_of_its_own_is_no_pass(own_host: OwnHostFactory, tmp_path: Path) -> None:
+    host = own_host("clean")
+    assert host.sh("/usr/sbin/sshd -E /root/own.log -p 2022").returncode == 0
+    site = LabSite(tmp_path / "site", [replace(host, port=2022)])
+    site.tenken("run", "-q")
+    assert "Accepted publickey" in host.sh("cat /root/own.log").stdout
+    assert judged(site, "auth").result == "fail"

@@ -81,6 +81,7 @@ WTMP = file("wtmp", 400, 1)
 
 def facts(*files: LogFile, **more: Any) -> LogsFacts:
     usual: dict[str, Any] = {
+        "looked": NOW,
         "zone_s": 0,
         "declared": (),
         "folders": (LogFolder(path="/var/log", owner="root", group="root", mode=0o755),),

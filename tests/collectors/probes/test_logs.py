@@ -17,7 +17,7 @@ from config.errors import ParseError
 CAPTURES = Path(__file__).parent / "logs"
 BOUNDARY = "0123456789abcdef" * 2
 NAMES = (
-    "zone",
+    "clock",
     "/etc/logrotate.conf",
     "/etc/logrotate.d/a",
     "rotation",
@@ -29,7 +29,7 @@ NAMES = (
     "audit",
     "wtmpdb",
 )
-EMPTY = {"zone": b"+0900\n", "journal": b"persistent absent 0 0\nvolatile absent 0 0\n"}
+EMPTY = {"clock": b"+0900 1767900000\n", "journal": b"persistent absent 0 0\nvolatile absent 0 0\n"}
 
 
 def section(**parts: bytes) -> Section:
@@ -52,8 +52,8 @@ def row(path: str, stamp: str, modified: datetime, *, status: str = "0", size: i
     return "\t".join(fields)
 
 
-def files(*rows: str, zone: bytes = b"+0000\n") -> dict[str, LogFile]:
-    known = logs.parse(section(files="\n".join(rows).encode(), zone=zone))
+def files(*rows: str, zone: bytes = b"+0000 1767900000\n") -> dict[str, LogFile]:
+    known = logs.parse(section(files="\n".join(rows).encode(), clock=zone))
     return {file.path.rpartition("/")[2]: file for file in known.files}
 
 
@@ -83,7 +83,7 @@ def test_the_year_goes_back_from_the_files_last_change() -> None:
 
 
 def test_stamps_without_a_zone_are_in_the_hosts_own() -> None:
-    found = files(row("/var/log/auth.log", "Jan  5 06:25:00", JAN), zone=b"+0900\n")
+    found = files(row("/var/log/auth.log", "Jan  5 06:25:00", JAN), zone=b"+0900 1767900000\n")
     assert found["auth.log"].first == datetime(2026, 1, 4, 21, 25, tzinfo=UTC)
 
 
@@ -207,7 +207,7 @@ def test_a_forward_carries_log_ins_unless_its_selector_says_no(selector: str, *,
 
 
 @pytest.mark.parametrize(
-    "name", ["zone", "rotation", "files", "folders", "journal", "forwards", "audit", "wtmpdb"]
+    "name", ["clock", "rotation", "files", "folders", "journal", "forwards", "audit", "wtmpdb"]
 )
 def test_a_missing_part_is_no_answer(name: str) -> None:
     whole = section()
@@ -236,7 +236,7 @@ _PIECE = st.one_of(
     st.sampled_from(
         [
             b"\t", b"\n", b"?\t?\t?\t0\tauth\tread\t1\t2\tr\ta\t640\t/var/log/auth.log\n",
-            b"first 99999999999\n", b"persistent read 1 1\n", b"volatile read 0 0\n", b"+0900\n",
+            b"first 99999999999\n", b"persistent read 1 1\n", b"volatile read 0 0\n", b"+0900 1767900000\n",
             b"tool yes\n", b"/var/log/x {\n", b"}",
         ]
     ),

@@ -2,67 +2,21 @@
 
 import base64
 import lzma
-import struct
 import subprocess
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from collectors.evidence import Reason, SectionState
+from collectors.evidence import Reason
 from collectors.probes import logs
 from collectors.probes.logrotate_config import Config
-from collectors.probes.logs import LogFile, LogsFacts
-from tests.collectors.probes.fixed_paths import SHELLS, Answer, ask
+from tests.collectors.probes.fixed_paths import SHELLS, ask
+from tests.collectors.probes.made_logs import NOW, ago, facts, files, line, log, write, wtmp
 
 pytestmark = pytest.mark.lab
 
-NOW = datetime.now(tz=UTC).replace(microsecond=0)
 NOBODY = "65534"
-
-
-def line(moment: datetime, *, style: str = "%b %e %H:%M:%S") -> str:
-    return f"{moment.strftime(style)} web sshd[812]: Accepted publickey for suzuki: SECRET-TEXT"
-
-
-def write(name: str, content: bytes, *, modified: datetime | None = None, mode: str = "640") -> str:
-    """Return shell text that makes a file of exactly these bytes."""
-    text = base64.b64encode(content).decode()
-    quoted = "'" + name + "'"
-    when = int((modified or NOW).timestamp())
-    return f"echo {text} | base64 -d > {quoted}; chmod {mode} {quoted}; touch -d @{when} {quoted}\n"
-
-
-def log(name: str, first: datetime, last: datetime, *, style: str = "%b %e %H:%M:%S") -> str:
-    body = f"{line(first, style=style)}\n{line(last, style=style)}\n".encode()
-    return write(name, body, modified=last)
-
-
-def files(answer: Answer) -> dict[str, LogFile]:
-    return {file.path: file for file in facts(answer).files}
-
-
-def facts(answer: Answer) -> LogsFacts:
-    assert answer.section.state is SectionState.ENDED
-    assert answer.section.exit == 0
-    return logs.parse(answer.section)
-
-
-def ago(days: float) -> datetime:
-    return NOW - timedelta(days=days)
-
-
-def wtmp(*moments: datetime) -> bytes:
-    """Records of struct utmp as glibc writes them on x86-64 (384 bytes)."""
-    return b"".join(
-        struct.pack(
-            "<hxxi32s4s32s256shhiii16s20x",
-            7, 900, b"pts/0", b"ts/0", b"suzuki-SECRET", b"10.77.0.9",
-            0, 0, 0, int(at.timestamp()), 0, b"SECRETADDR",
-        )
-        for at in moments
-    )  # fmt: skip
-
 
 SCENARIO = (
     log("auth.log", ago(2), ago(0.01))
@@ -91,7 +45,8 @@ def test_every_shell_gives_the_same_payload() -> None:
     """A host's /bin/sh may be any of them (criterion 3)."""
     answers = [ask(logs.PROBE, SCENARIO, shell=shell, logs=("/var/log/auth.log*",)) for shell in SHELLS]
     for answer in answers[1:]:
-        assert answer.payload == answers[0].payload
+        assert answer.payload[1:] == answers[0].payload[1:]
+        assert answer.payload[0][:2] == ("clock", "read")
     assert len(facts(answers[0]).files) > 10
 
 
