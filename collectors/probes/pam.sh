@@ -63,7 +63,10 @@ sec_pam() {
     done
     # Before Linux-PAM 1.5.3 the module has no file of settings; some distributions gave it one earlier.
     case $pam_files in
-      *pwhistory.conf*) if grep -q -F pwhistory.conf "$pam_d/pam_pwhistory.so"; then echo pwhistory.conf; fi ;;
+      *pwhistory.conf*)
+        # busybox's grep takes a line to end at its first NUL.
+        if [ -f "$pam_d/pam_pwhistory.so" ] && tr '\000' '\n' <"$pam_d/pam_pwhistory.so" | grep -q -F pwhistory.conf; then echo pwhistory.conf; fi
+        ;;
     esac
   done
   return 0
