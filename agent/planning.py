@@ -72,6 +72,7 @@ def targets_of(config: Config, selected: Iterable[Host]) -> tuple[Target, ...]:
             privilege=host.privilege.value,
             audit_user=host.user if host.transport is not TransportKind.LOCAL else "",
             accounts=accounts_of(host.name, config.account),
+            posts=config.post,
             logs=logs_of(host.name, config.log),
             excluded=host.excluded or ("" if host.name in chosen else LEFT_OUT),
         )

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from checks.account_view import View
 from checks.closure import Standing, closure
 from checks.leavers import Register
-from checks.model import Clock, Outcome, Result, Subject, not_known
+from checks.model import Outcome, Result, Subject, not_known
 from checks.scene import OWNED, Scene
 from checks.text import say
 from checks.transfers import judge_transfer
@@ -37,7 +37,7 @@ def judge_other(scene: Scene, account: Account) -> Iterator[Outcome]:
         )
         return
     if account.name in register.active:
-        yield _active(view, account, register, clock)
+        yield _active(scene, account)
         return
     service = next((it for it in target.accounts if it.name == account.name), None)
     if service:
@@ -63,7 +63,8 @@ def judge_other(scene: Scene, account: Account) -> Iterator[Outcome]:
         yield _unowned(view, account, register, scene.numbers.unowned)
 
 
-def _active(view: View, account: Account, register: Register, clock: Clock) -> Outcome:
+def _active(scene: Scene, account: Account) -> Outcome:
+    register = scene.register
     subject = Subject(kind="account", name=account.name)
     person = register.active[account.name]
     expected = OWNED
@@ -87,7 +88,7 @@ def _active(view: View, account: Account, register: Register, clock: Clock) -> O
             expected=expected,
             actual=say("still works here"),
         )
-    return judge_transfer(view, account, person, clock) or Outcome(
+    return judge_transfer(scene, account, person) or Outcome(
         subject=subject,
         result=Result.PASS,
         summary=say("{name} belongs to a person who works here", name=account.name),

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from checks.text import Text, say
 from collectors.evidence import Reason, TargetKind
-from config.model import AccessLog, ServiceAccount
+from config.model import AccessLog, Post, ServiceAccount
 
 
 class Options(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -129,6 +129,8 @@ class Target(Sealed, frozen=True, kw_only=True):
     """the account we log in with ourselves"""
     accounts: tuple[ServiceAccount, ...] = ()
     """service accounts declared for this target"""
+    posts: tuple[Post, ...] = ()
+    """what posts of the company need, for people who moved"""
     logs: tuple[AccessLog, ...] = ()
     """application logs declared for this target"""
     own_domains: tuple[str, ...] = ()

@@ -11,7 +11,8 @@ is named, and what a closed account leaves behind, rules of sudo and doas among 
 judged from the log of log-ins, the expiry date, the change time of the account files and earlier runs. A
 log-in after the last day is named, also from wtmp, lastlog and their successors; that there was none is said
 only where the log covers all the time since. Accounts that are neither on the roster nor declared are named
-too.
+too. Of people who moved, every group and rule of sudo is compared with what their new post is declared to
+need.
 
 ## Why it matters
 
@@ -22,7 +23,8 @@ and services go on working.
 
 Set the account's expiry date (`usermod --expiredate 1 NAME`) on the last day, end its processes, and
 remove its keys from other accounts and its name from the rules of sudo. Declare accounts that belong to no
-single person under `[[account]]`.
+single person under `[[account]]`. Take people who move out of the groups of the former post on the same day,
+and declare what posts need under `[[post]]`.
 """
 
 from collections.abc import Iterator
@@ -180,6 +182,7 @@ def retired_accounts(
         logins=logins,
         sudo=sudo,
         numbers=Numbers(
+            disable_within=options.disable_within.timedelta,
             unowned=Result(options.unowned),
             locked_only=Result(options.locked_only),
             use_judged_within=options.use_judged_within.timedelta,

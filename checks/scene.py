@@ -21,8 +21,9 @@ NOTHING_LEFT = say("nothing is left behind")
 
 
 class Numbers(Struct, frozen=True, kw_only=True):
-    """What the promise was turned into, but for the deadlines."""
+    """What the promise was turned into; the deadlines of leavers stand in the register."""
 
+    disable_within: timedelta
     unowned: Result
     locked_only: Result
     use_judged_within: timedelta

@@ -16,13 +16,21 @@ _EXPECTED = say("every rule of sudo and doas can be read")
 
 
 def holder_of(view: View, account: Account) -> Holder:
-    """An account with all groups it is in, by its primary group and by the lists of members."""
-    groups = [it for it in view.accounts.groups or () if it.gid == account.gid or account.name in it.members]
+    """Return an account with all groups it is in: primary, as a member, and by other name services."""
+    groups = [
+        (it.name, it.gid)
+        for it in view.accounts.groups or ()
+        if it.gid == account.gid or account.name in it.members
+    ]
+    if isinstance(view.names, Known):
+        groups += [
+            (it.group, it.gid) for it in view.names.value.memberships or () if it.account == account.name
+        ]
     return Holder(
         name=account.name,
         uid=account.uid,
-        groups=frozenset(it.name for it in groups),
-        gids=frozenset({account.gid, *(it.gid for it in groups)}),
+        groups=frozenset(name for name, _ in groups if name),
+        gids=frozenset({account.gid, *(gid for _, gid in groups)}),
     )
 
 

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from msgspec import Struct
 
 from config.documents import Document
-from config.model import MOST_LOGS, Promise
+from config.model import MOST_LOGS, Promise, folded
 from config.problems import Path, did_you_mean, nearest, quote
 from config.shape import Report, compare, convert_problems, keys_of, type_of
 
@@ -58,6 +58,7 @@ def check(document: Document, options: Options, needs: Needs) -> None:
     _check_site(document)
     _check_targets(document)
     _check_accounts(document)
+    _check_posts(document)
     _check_logs(document)
     _check_promises(document, options, needs)
 
@@ -164,6 +165,24 @@ def _check_accounts(document: Document) -> None:
             if isinstance(value, str) and not value.strip():
                 document.problem((*path, key), "may not be empty", "name the office and the purpose")
         _matching(document, path, row)
+
+
+def _check_posts(document: Document) -> None:
+    seen: dict[str, Path] = {}
+    for path, row in _rows(document, "post"):
+        name = row.get("name")
+        if not isinstance(name, str):
+            continue
+        if not folded(name):
+            document.problem((*path, "name"), "may not be empty", "name the post as the roster does")
+        elif folded(name) in seen:
+            file, line = document.place(seen[folded(name)])
+            document.problem(
+                (*path, "name"),
+                f"{quote(name)} is declared twice: the first is at {file}:{line}",
+                "keep one",
+            )
+        seen.setdefault(folded(name), (*path, "name"))
 
 
 def _check_logs(document: Document) -> None:

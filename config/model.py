@@ -3,6 +3,7 @@
 The shapes of `tenken.toml`. `config.load` reads them; nothing here opens a file.
 """
 
+import unicodedata
 from datetime import date
 from enum import StrEnum
 from typing import Annotated, Any
@@ -24,12 +25,14 @@ LOG_PATH = (
 MOST_LOG_LETTERS = 256
 MOST_LOGS = 64
 """log paths that one host is asked about"""
+GROUP_PATTERN = r"^[A-Za-z0-9_*?][A-Za-z0-9._@$*?-]{0,255}$"
 SPELLINGS = {
     TARGET_ID: "a name such as web-01: lower-case letters, digits, dot, dash, underscore",
     LOGIN_NAME: "a log-in name",
     SLUG: "a short name such as access-logs: lower-case letters, digits and single dashes",
     TIME_OF_DAY: "a time of day such as 02:00",
     LOG_PATH: "an absolute path such as /srv/app/access.log* of letters, digits, . _ @ - and below it * ?",
+    GROUP_PATTERN: "the name of a Unix group, or a pattern of such names with * and ?",
     SHA256: "64 hexadecimal digits",
 }
 """what an operator reads instead of a regular expression"""
@@ -53,6 +56,11 @@ LogPath = Annotated[
 ]
 LoginName = Annotated[str, Meta(pattern=LOGIN_NAME)]
 Slug = Annotated[str, Meta(pattern=SLUG, max_length=64)]
+
+
+def folded(name: str) -> str:
+    """Return the name of a post as it is compared: half width, without case and without blanks."""
+    return "".join(unicodedata.normalize("NFKC", name).casefold().split())
 
 
 class Strict(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -191,6 +199,17 @@ class ServiceAccount(Strict, frozen=True, kw_only=True):
     """shell-style patterns of host names"""
 
 
+class Post(Strict, frozen=True, kw_only=True):
+    """`[[post]]`: what a post of the company needs on hosts; people who moved are compared with it."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=256)]
+    """as the roster calls it, width and case aside"""
+    groups: tuple[Annotated[str, Meta(pattern=GROUP_PATTERN)], ...] = ()
+    """Unix groups it may be in beside the account's own; shell-style patterns"""
+    sudo: bool = False
+    """rules of sudo and doas may name its people; rules for its groups may in any case"""
+
+
 class AccessLog(Strict, frozen=True, kw_only=True):
     """`[[log]]`: an application's log that is promised to be kept, beside those that every host has."""
 
@@ -208,6 +227,8 @@ class RosterColumns(Strict, frozen=True, kw_only=True):
     account: str = ""
     left_on: str = ""
     transferred_on: str = ""
+    post: str = ""
+    """the post after the move; only looked at for people who moved"""
 
 
 class Roster(Strict, frozen=True, kw_only=True):
@@ -266,6 +287,7 @@ class Config(Strict, frozen=True, kw_only=True):
     promise: tuple[Promise, ...] = ()
     host: tuple[Host, ...] = ()
     account: tuple[ServiceAccount, ...] = ()
+    post: tuple[Post, ...] = ()
     log: tuple[AccessLog, ...] = ()
     mail: tuple[MailJournal, ...] = ()
     roster: Roster | None = None

@@ -35,6 +35,7 @@ def check(app: App, quiet: bool) -> None:  # noqa: FBT001 (click's flags are pos
             ("hosts", str(len(config.host))),
             ("mail journals", str(len(config.mail))),
             ("service accounts", str(len(config.account))),
+            ("posts", str(len(config.post))),
             ("application logs", str(len(config.log))),
             ("roster", f"{len(roster.persons)} persons" if roster else "none"),
         ],

@@ -1,6 +1,6 @@
 """Accounts that a host knows from other name services than its own passwd file."""
 
-from collectors.evidence import Reason, Section
+from collectors.evidence import Part, Reason, Section
 from collectors.facts import Facts, Probe, WithheldError
 from collectors.probes.rows import broken, fields, login, required, rows, user_id
 
@@ -18,6 +18,15 @@ class ServiceEntry(Facts, frozen=True, kw_only=True):
     shell: str
 
 
+class Membership(Facts, frozen=True, kw_only=True):
+    """A group that only another name service than /etc/group knows, and one of the asked names in it."""
+
+    account: str
+    gid: int
+    group: str
+    """empty when no service names it"""
+
+
 class NamesFacts(Facts, frozen=True, kw_only=True):
     """What the host's name services answered about the names we asked for."""
 
@@ -28,6 +37,10 @@ class NamesFacts(Facts, frozen=True, kw_only=True):
     found: tuple[ServiceEntry, ...]
     malformed: tuple[str, ...]
     """names of answers that are not seven plain fields"""
+    remote_groups: tuple[str, ...]
+    """sources of `group` and `initgroups` outside of this host"""
+    memberships: tuple[Membership, ...] | None
+    """beside those of /etc/group; None when it could not be asked"""
 
     @property
     def remote(self) -> tuple[str, ...]:
@@ -45,7 +58,9 @@ def parse(section: Section) -> NamesFacts:
     config = required(section, "nsswitch")
     if config.state == "denied":
         raise WithheldError(Reason.DENIED, "nsswitch.conf")
-    sources = _sources(tuple(line for _, line in rows(config)))
+    lines = tuple(line for _, line in rows(config))
+    sources = _sources(lines, "passwd")
+    group_sources = (*_sources(lines, "group"), *_sources(lines, "initgroups"))
     asked = frozenset(name for _, name in rows(required(section, "asked")) if not name.isdigit())
     found = required(section, "found")
     # Without getent nothing but the files is asked by anybody: musl has no name services.
@@ -74,13 +89,32 @@ def parse(section: Section) -> NamesFacts:
                 malformed.append(line[2:])
             case _:
                 raise broken(found, number, "unknown row")
-    return NamesFacts(sources=sources, asked=asked, found=tuple(entries), malformed=tuple(malformed))
+    return NamesFacts(
+        sources=sources,
+        asked=asked,
+        found=tuple(entries),
+        malformed=tuple(malformed),
+        remote_groups=tuple(dict.fromkeys(it for it in group_sources if it not in LOCAL_SOURCES)),
+        memberships=_memberships(required(section, "initgroups")),
+    )
 
 
-def _sources(lines: tuple[str, ...]) -> tuple[str, ...]:
+def _memberships(part: Part) -> tuple[Membership, ...] | None:
+    if part.state != "read":
+        return None
+    found: list[Membership] = []
+    for number, line in rows(part):
+        name, gid, group = fields(part, number, line, 3)
+        found.append(
+            Membership(account=login(part, number, name), gid=user_id(part, number, gid), group=group)
+        )
+    return tuple(found)
+
+
+def _sources(lines: tuple[str, ...], database: str) -> tuple[str, ...]:
     for line in lines:
         key, _, value = line.partition(":")
-        if key.strip() == "passwd":
+        if key.strip() == database:
             words = value.partition("#")[0].replace("[", " [").replace("]", "] ").split()
             # `[NOTFOUND=return]` is an action, not a source.
             sources = tuple(

@@ -19,6 +19,8 @@ class Person(Facts, frozen=True, kw_only=True):
     left_on: date | None = None
     """last day of employment; a future day is a plan, not a departure"""
     transferred_on: date | None = None
+    posts: tuple[str, ...] = ()
+    """the posts after the move, as the roster calls them; only of people who moved"""
 
 
 class RosterFacts(Facts, frozen=True, kw_only=True):

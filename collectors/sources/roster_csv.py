@@ -1,7 +1,7 @@
 """Read the HR list from a CSV file: who left or moved when, and under which account names.
 
-Only the key of a person, the account names and two dates are kept; no other column is looked at,
-and no cell is repeated in an error unless it is made of the signs of a date.
+Only the key of a person, the account names, two dates and the post of those who moved are kept; no other
+column is looked at, and no cell is repeated in an error unless it is made of the signs of a date.
 """
 
 import csv
@@ -34,6 +34,9 @@ MOST_ACCOUNTS = 256
 MOST_ERRORS = 50
 """row errors that are named; the rest is counted"""
 
+_PREFERRED = ("異動先", "配属先", "新所属", "newpost", "newdepartment")
+"""headers that say themselves that the post after the move is meant"""
+
 REQUIRED = ("person", "account", "left_on")
 """without one of these columns a leaver could not be told from anybody else"""
 
@@ -59,6 +62,10 @@ _HEADERS: dict[str, frozenset[str]] = {
     "transferred_on": frozenset((
         "異動日", "異動年月日", "転属日", "転出日", "配置転換日",
         "transferredon", "transferdate", "dateoftransfer",
+    )),
+    "post": frozenset((
+        "異動先", "配属先", "新所属", "部署", "部署名", "所属", "所属部署", "所属部門", "部門", "役職",
+        "newpost", "newdepartment", "post", "department", "dept", "division", "position",
     )),
 }
 # fmt: on
@@ -201,10 +208,11 @@ class _Table:
                 self._error(f"rows {earlier.number} and {number} are the same person {conflict}")
             else:
                 accounts = tuple(dict.fromkeys((*earlier.person.accounts, *person.accounts)))
+                posts = tuple(dict.fromkeys((*earlier.person.posts, *person.posts)))
                 if len(accounts) > MOST_ACCOUNTS:
                     self._error(f"rows {earlier.number} to {number}: {_TOO_MANY}")
                     continue
-                merged = structs.replace(earlier.person, accounts=accounts)
+                merged = structs.replace(earlier.person, accounts=accounts, posts=posts)
                 known[person.person] = _Row(number=earlier.number, person=merged)
         if not self._is_ended and last[1] < len(self._header):
             self._error(f"row {last[0]}: the file ends in the middle of a row")
@@ -236,8 +244,13 @@ class _Table:
             name: str = getattr(declared, field)
             wanted = {_folded(name)} if name else known
             found = [place for place, header in enumerate(folded) if header in wanted]
+            if field == "post" and len(found) > 1:
+                # Lists have departments and titles beside each other, and most are not read for posts.
+                found = [place for place in found if folded[place] in _PREFERRED]
             if len(found) == 1:
                 places[field] = found[0]
+            elif field == "post" and not name:
+                continue
             elif found:
                 headers = " and ".join(quote(self._header[place].strip()) for place in found)
                 self._error(
@@ -271,17 +284,17 @@ class _Table:
         if len(accounts) > MOST_ACCOUNTS:
             raise _CellError(names["account"], _TOO_MANY)
         for field, words in (("person", (cell["person"],)), ("account", accounts)):
-            if any(len(word) > MOST_CELL_CHARACTERS for word in words):
-                raise _CellError(names[field], f"is longer than {MOST_CELL_CHARACTERS} characters")
-            if not all(word.isprintable() for word in words):
-                raise _CellError(names[field], "holds characters that cannot be printed")
+            for word in words:
+                _printable(word, names[field])
         dates = {}
         for field in ("left_on", "transferred_on"):
             try:
                 dates[field] = read_date(cell.get(field, ""))
             except DateError as err:
                 raise _CellError(names[field], str(err)) from err
-        return Person(person=cell["person"], accounts=accounts, **dates)
+        post = cell.get("post", "") if dates["transferred_on"] else ""
+        posts = (_printable(post, names["post"]),) if post else ()
+        return Person(person=cell["person"], accounts=accounts, posts=posts, **dates)
 
     def _error(self, message: str) -> None:
         self._error_count += 1
@@ -294,6 +307,14 @@ class _Table:
         more = self._error_count - len(self._errors)
         lines = (*self._errors, f"{self._file}: and {more} more like these") if more else self._errors
         raise RosterError("\n".join(lines), hint="correct the list where it is kept and export it again")
+
+
+def _printable(word: str, column: str) -> str:
+    if len(word) > MOST_CELL_CHARACTERS:
+        raise _CellError(column, f"is longer than {MOST_CELL_CHARACTERS} characters")
+    if not word.isprintable():
+        raise _CellError(column, "holds characters that cannot be printed")
+    return word
 
 
 def _conflict(earlier: Person, later: Person) -> str:

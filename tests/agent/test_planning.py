@@ -16,6 +16,7 @@ from config.model import (
     Host,
     MailJournal,
     MailKind,
+    Post,
     Privilege,
     Promise,
     PromiseSource,
@@ -54,6 +55,7 @@ CONFIG = Config(
         ServiceAccount(name="backup", owner="IT", reason="backups", hosts=("web-*",)),
         ServiceAccount(name="all", owner="IT", reason="everywhere"),
     ),
+    post=(Post(name="営業部", groups=("sales", "print*")),),
     log=(
         AccessLog(path="/var/log/nginx/access.log*", hosts=("web-*",), keep=Duration("180d")),
         AccessLog(path="/srv/app/audit.log"),
@@ -131,6 +133,11 @@ def test_a_target_knows_its_audit_account_and_its_service_accounts():
     assert here.audit_user == ""
     assert [account.name for account in web.accounts] == ["backup", "all"]
     assert [account.name for account in here.accounts] == ["all"]
+
+
+def test_a_target_knows_the_posts():
+    targets = {target.target: target for target in targets_of(CONFIG, CONFIG.host)}
+    assert [(post.name, post.groups) for post in targets["web-01"].posts] == [("営業部", ("sales", "print*"))]
 
 
 def test_a_target_knows_its_application_logs():

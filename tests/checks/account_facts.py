@@ -108,6 +108,8 @@ def names(**more: Any) -> NamesFacts:
         "asked": frozenset({"sato"}),
         "found": (),
         "malformed": (),
+        "remote_groups": (),
+        "memberships": (),
     }
     return NamesFacts(**{**values, **more})
 

@@ -10,7 +10,7 @@ from checks.model import Clock, History, Outcome, Result, Sighting, Target
 from checks.retired_accounts import ID, Limits, watch
 from collectors.evidence import Reason, TargetKind
 from collectors.facts import Known
-from collectors.probes.accounts import Group, PasswordField
+from collectors.probes.accounts import PasswordField
 from collectors.probes.keys import PublicKey
 from collectors.probes.residue import Home, Jobs, Running
 from collectors.sources.roster import Person
@@ -656,21 +656,6 @@ def test_watch_names_what_is_open_and_closed_now() -> None:
 
 
 # --- people
-
-
-def test_a_transferred_person_with_groups_is_warned_about_and_without_passes() -> None:
-    moved = roster(person(left_on=None, transferred_on=date(2026, 3, 1)))
-    member = (Group(name="hr", gid=500, members=("sato",)),)
-    assert _sato(**OPEN, roster=moved).result is Result.PASS
-    outcome = _sato(accounts=accounts(account("sato"), groups=member), shadow=OPEN["shadow"], roster=moved)
-    assert outcome.result is Result.WARN
-    assert "2026-03-01" in _text(outcome)
-    hidden = _sato(accounts=accounts(account("sato"), groups=None), shadow=OPEN["shadow"], roster=moved)
-    assert hidden.result is Result.UNKNOWN
-    later = roster(person(left_on=None, transferred_on=date(2026, 3, 31)))
-    assert _sato(
-        accounts=accounts(account("sato"), groups=member), shadow=OPEN["shadow"], roster=later
-    ).result is (Result.PASS)
 
 
 def test_a_rehired_person_works_here_and_a_name_of_two_persons_is_a_warning() -> None:

@@ -274,6 +274,12 @@ def test_a_decision_stands_beside_its_numbers_and_nowhere_else(tmp_path: Path) -
             '14: log[1].path: "/x.log" is declared twice for web-01: the first is at tenken.toml:12',
         ),
         (SOUND + '[[log]]\npath = "/x.log"\nkeep = "long"\n', "13: log[0].keep: "),
+        (SOUND + '[[post]]\nname = "　"\n', "12: post[0].name: may not be empty"),
+        (
+            SOUND + '[[post]]\nname = "Sales"\n[[post]]\nname = "s ales"\n',
+            '14: post[1].name: "s ales" is declared twice: the first is at',
+        ),
+        (SOUND + '[[post]]\nname = "a"\ngroups = ["a b"]\n', "13: post[0].groups[0]: "),
         (
             SOUND + "".join(f'[[log]]\npath = "/{n}.log"\n' for n in range(65)),
             "140: log[64].path: more than 64 logs are declared for web-01; name them by a wildcard",

@@ -47,10 +47,16 @@ class Answer:
 
 
 def ask(
-    probe: Probe[Any], setup: str, *, shell: str = "dash", user: str = "", logs: tuple[str, ...] = ()
+    probe: Probe[Any],
+    setup: str,
+    *,
+    shell: str = "dash",
+    user: str = "",
+    logs: tuple[str, ...] = (),
+    names: tuple[str, ...] = (),
 ) -> Answer:
     """Run `setup` as root in the namespace, then the section in `shell`, as `user` when one is given."""
-    script = compose([probe], Parameters(logs=logs), BOUNDARY)
+    script = compose([probe], Parameters(logs=logs, names=names), BOUNDARY)
     env = " ".join(f"{key}={value}" for key, value in ENVIRONMENT.items())
     drop = f"setpriv --reuid={user} --regid={user} --clear-groups " if user else ""
     outer = f"{_COVER}\n{setup}\ncd /\nexec {drop}env -i {env} {shell} -s"

@@ -18,7 +18,7 @@ from config.errors import ParseError
 
 _PARTS = {
     "accounts": ("passwd", "group", "/etc/login.defs", "times", "pam"),
-    "names": ("nsswitch", "asked", "found"),
+    "names": ("nsswitch", "asked", "found", "initgroups"),
     "shadow": ("shadow",),
     "sshd": ("effective", "daemons", "/etc/ssh/sshd_config"),
     "keys": ("patterns", "files"),
@@ -153,7 +153,11 @@ def test_a_shadow_file_that_is_not_there_to_read_has_a_reason(state: str, reason
 )
 def test_name_service_sources_are_read_without_their_actions(config: bytes, sources: tuple[str, ...]) -> None:
     section = _section(
-        "names", nsswitch=("read", config), asked=("read", b"sato\n1234\n"), found=("read", b"")
+        "names",
+        nsswitch=("read", config),
+        asked=("read", b"sato\n1234\n"),
+        found=("read", b""),
+        initgroups=("read", b""),
     )
     facts = all_probes()["names"].parse(section)
     assert isinstance(facts, NamesFacts)
@@ -180,10 +184,43 @@ def test_a_look_up_that_was_not_made_is_not_an_empty_answer(
 
 
 def test_without_getent_and_other_services_the_file_is_all_there_is() -> None:
-    section = _section("names", nsswitch=("absent", b""), asked=("read", b"sato\n"), found=("no_tool", b""))
+    section = _section(
+        "names",
+        nsswitch=("absent", b""),
+        asked=("read", b"sato\n"),
+        found=("no_tool", b""),
+        initgroups=("no_tool", b""),
+    )
     facts = all_probes()["names"].parse(section)
     assert isinstance(facts, NamesFacts)
     assert facts.remote == ()
+    assert (facts.remote_groups, facts.memberships) == ((), None)
+
+
+@pytest.mark.parametrize(
+    ("state", "rows", "memberships"),
+    [
+        ("read", b"sato:70000:domain admins\nsato:70001:\n", [("domain admins", 70_000), ("", 70_001)]),
+        ("read", b"", []),
+        ("timeout", b"", None),
+        ("failed", b"", None),
+    ],
+)
+def test_groups_of_other_services_are_told_or_not_known(
+    state: str, rows: bytes, memberships: list[tuple[str, int]] | None
+) -> None:
+    section = _section(
+        "names",
+        nsswitch=("read", b"group: files sss\ninitgroups: files [SUCCESS=continue] ldap systemd\n"),
+        asked=("read", b"sato\n"),
+        found=("read", b""),
+        initgroups=(state, rows),
+    )
+    facts = all_probes()["names"].parse(section)
+    assert isinstance(facts, NamesFacts)
+    assert facts.remote_groups == ("sss", "ldap")
+    found = None if facts.memberships is None else [(it.group, it.gid) for it in facts.memberships]
+    assert found == memberships
 
 
 def _sshd(config: bytes = b"", daemons: bytes = b"plain\n", state: str = "read") -> SshdFacts:

@@ -14,6 +14,8 @@ from collectors.probes.names import NamesFacts
 from collectors.probes.residue import ResidueFacts
 from collectors.probes.shadow import PasswordState, ShadowFacts
 from collectors.probes.sshd import SshdFacts
+from collectors.registry import all_probes
+from tests.collectors.probes import fixed_paths
 from tests.collectors.probes.asked import ACCOUNT_PROBES, SHELLS, ask_here, ask_host
 from tests.lab.personas import CANARIES
 from tests.lab.plugin import HostFactory, OwnHostFactory
@@ -94,6 +96,40 @@ def test_a_name_of_a_second_name_service_is_found_by_look_up(tmp_path: Path) -> 
     assert isinstance(facts, NamesFacts)
     assert [(it.name, it.uid, it.home) for it in facts.found] == [("yamada", 70001, "/home/yamada")]
     assert facts.asked == {"root", "yamada", "sato"}
+    assert b"CANARY" not in answer.stream
+
+
+_DIRECTORY = r"""
+printf 'passwd: files sss\ngroup: files [NOTFOUND=continue] sss # ldap\n' > /etc/nsswitch.conf
+printf 'root:x:0:\nsudo:x:27:sato\n' > /etc/group
+cat > /run/getent <<'END'
+#!/bin/sh
+case "$*" in
+  "passwd yamada sato") echo 'yamada:*:70001:70010:CANARY-GECOS:/home/yamada:/bin/bash'; exit 2 ;;
+  "initgroups yamada sato") echo 'yamada     70011 70012'; echo 'sato       27 70011' ;;
+  "group 70010 70011 70012") echo 'domain users:*:70010:'; echo 'hr:*:70011:CANARY-MEMBER'; exit 2 ;;
+  *) exit 1 ;;
+esac
+END
+chmod 755 /run/getent
+mount --bind /run/getent /usr/bin/getent
+"""
+
+
+@pytest.mark.parametrize("shell", fixed_paths.SHELLS)
+def test_groups_of_a_directory_are_looked_up_for_the_asked_names(shell: str) -> None:
+    """S4: also the primary one; a group without a name stays a number, and no member leaves the host."""
+    answer = fixed_paths.ask(all_probes()["names"], _DIRECTORY, shell=shell, names=("yamada", "sato"))
+    facts = all_probes()["names"].parse(answer.section)
+    assert isinstance(facts, NamesFacts)
+    assert facts.memberships is not None
+    assert [(it.account, it.gid, it.group) for it in facts.memberships] == [
+        ("yamada", 70_010, "domain users"),
+        ("yamada", 70_011, "hr"),
+        ("yamada", 70_012, ""),
+        ("sato", 70_011, "hr"),
+    ]
+    assert facts.remote_groups == ("sss",)
     assert b"CANARY" not in answer.stream
 
 

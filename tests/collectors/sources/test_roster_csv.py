@@ -126,6 +126,40 @@ def test_common_headers_are_known_in_any_case_and_width(tmp_path: Path, header: 
     )
 
 
+@pytest.mark.parametrize(
+    ("header", "posts"),
+    [
+        ("部署,", ("営業部",)),
+        ("役職,", ("営業部",)),
+        ("Department,", ("営業部",)),
+        # Most lists have several such columns: which one is meant is not guessed, and nothing is refused.
+        ("部署,役職", ()),
+        ("異動先,部署", ("営業部",)),
+        ("備考,所属", ("課長",)),
+        ("備考,特記", ()),
+    ],
+)
+def test_the_post_of_people_who_moved_is_kept_where_one_column_says_it(
+    tmp_path: Path, header: str, posts: tuple[str, ...]
+) -> None:
+    text = (
+        f"社員番号,アカウント,退職日,異動日,{header}\n1,taro,,2026-04-01,営業部,課長\n2,jiro,,,人事部,部長\n"
+    )
+    moved, stays = read(tmp_path, text)
+    assert (moved.posts, stays.posts) == (posts, ())
+
+
+def test_a_declared_column_of_posts_is_the_one_and_several_rows_add_up(tmp_path: Path) -> None:
+    columns = RosterColumns(post="役職")
+    text = (
+        "社員番号,アカウント,退職日,異動日,部署,役職\n1,taro,,2026-04-01,a,課長\n1,taro,,2026-04-01,b,主任\n"
+    )
+    (person,) = read(tmp_path, text, Roster(path="r", columns=columns))
+    assert person.posts == ("課長", "主任")
+    with pytest.raises(RosterError, match="no column is called"):
+        read(tmp_path, text, Roster(path="r", columns=RosterColumns(post="職位")))
+
+
 def test_declared_columns_win_over_the_known_ones(tmp_path: Path) -> None:
     columns = RosterColumns(person="Key", account="Mail", left_on="Gone", transferred_on="移った日")
     text = "key,employee id,mail,account,gone,left on,移った日\n1,2,a,b,2026-01-01,2026-02-02,2026-03-03\n"
