@@ -14,7 +14,7 @@ from checks.model import Outcome, Result, Subject, not_known
 from checks.scene import CLOSED, Scene, stamp
 from checks.sudo_rights import rights_of
 from checks.text import say
-from checks.use_after import Gone, judge_use
+from checks.use_after import Gone, judge_use, last_let_in
 from checks.ways_in import Ways, ways_in
 from collectors.facts import Known, Unknown
 from collectors.probes.accounts import Account
@@ -43,13 +43,13 @@ def judge_leaver(scene: Scene, leaver: Leaver) -> Iterator[Outcome]:
         and scene.clock.as_of >= leaver.deadline
         and (judged_from is None or leaver.left_on >= judged_from)
     ):
-        changed = view.accounts.shadow_changed if account else view.accounts.passwd_changed
         closing = Closing(
             name=leaver.name,
             deadline=leaver.deadline,
             since=state.since,
-            changed=changed,
+            changed=_changed(scene, leaver.name),
             logged=_logged(scene, leaver, account, state),
+            let_in=last_let_in(leaver.name, scene.events),
         )
         yield judge_time(scene.safeguard, closing, scene.history, scene.clock)
 
@@ -128,6 +128,16 @@ def _use(scene: Scene, leaver: Leaver, *, quiet: bool) -> Iterator[Outcome]:
     outcome = judge_use(gone, scene.events, scene.logins, scene.clock.as_of)
     if outcome:
         yield outcome
+
+
+def _changed(scene: Scene, name: str) -> datetime | None:
+    """When the file was last changed that closes an account, or that has it no more; None where none does."""
+    view = scene.view
+    if view.is_local(name):
+        return view.accounts.shadow_changed
+    # Of another source the files here say nothing, neither of an account nor that it has gone from there.
+    only_files = isinstance(view.names, Known) and set(view.names.value.sources) <= {"files", "systemd"}
+    return view.accounts.passwd_changed if only_files else None
 
 
 def _logged_anything(scene: Scene, name: str) -> bool:

@@ -1,5 +1,6 @@
 """How long closing an account took: an interval from what is proven, judged against a deadline."""
 
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 
 from msgspec import Struct
@@ -26,8 +27,10 @@ class Closing(Struct, frozen=True, kw_only=True):
     since: datetime | None
     """the instant from which the present lines close it; None for an account that is gone"""
     changed: datetime | None
-    """ctime of the file that closes it: the lines are no younger than this"""
+    """ctime of the file that closes it: the lines are no younger than this; None where no file does"""
     logged: Logged | None = None
+    let_in: datetime | None = None
+    """the last log-in of the log: it was open then"""
 
 
 def closing_in_log(
@@ -52,13 +55,6 @@ def closing_in_log(
             earlier = _first_closing([it for it in changes if it.at <= gone[-1]], timedelta(days=1))
             late = earlier is None or earlier.not_after > gone[-1]
             found = Logged(not_before=None, not_after=gone[-1]) if late else earlier
-    if found is None:
-        return None
-    seen = [it.at for it in own if it.kind in (EventKind.ACCEPTED, EventKind.OPENED)]
-    if seen and max(seen) > found.not_after:
-        return None  # somebody got in afterwards, so it was opened again without a line
-    if seen and (found.not_before is None or max(seen) > found.not_before):
-        return Logged(not_before=max(seen), not_after=found.not_after)
     return found
 
 
@@ -90,26 +86,27 @@ def judge_time(safeguard: str, closing: Closing, history: History, clock: Clock)
     lines of the log, and what earlier runs saw. The time of a password change or of the file's content
     is no proof.
     """
-    seen_open = history.last_seen(safeguard, f"open:{closing.name}")
-    seen_closed = history.since(safeguard, f"closed:{closing.name}")
-    logged = closing.logged
-    if logged and seen_open and logged.not_after < seen_open:
-        logged = None  # opened again since, without a line
     ends = [(clock.as_of, "this run")]
-    starts = [(seen_open, "an earlier run")] if seen_open else []
-    if seen_closed:
+    starts: list[tuple[datetime, str]] = []
+    if seen_open := history.last_seen(safeguard, f"open:{closing.name}"):
+        starts.append((seen_open, "an earlier run"))
+    if seen_closed := history.since(safeguard, f"closed:{closing.name}"):
         ends.append((seen_closed, "an earlier run"))
     if closing.changed:
-        ends.append((max(closing.changed, closing.since or closing.changed), "the file's last change"))
+        changed = max(closing.changed, closing.since or closing.changed)
+        if seen_open is None or changed >= seen_open:
+            ends.append((changed, "the file's last change"))
         if closing.since and closing.changed < closing.since:
             # Set in advance: it was open up to that very instant.
             starts.append((closing.since, "the expiry date"))
-    if logged:
-        ends.append((logged.not_after, "the log"))
-        if logged.not_before:
-            starts.append((logged.not_before, "the log"))
+    # What closed it before it was last open is not the closing that holds now. Of the file that is left to
+    # earlier runs: a log that was not read must not prove more than one that was.
+    starts.extend(_opened_in_log(closing))
+    if closing.logged and all(it <= closing.logged.not_after for it, _ in starts):
+        ends.append((closing.logged.not_after, "the log"))
     not_after, after_by = min(ends)
-    not_before, before_by = max(starts) if starts else (None, "")
+    # Nothing is open after it was closed: such a record has a wrong clock.
+    not_before, before_by = max((it for it in starts if it[0] <= not_after), default=(None, ""))
     subject = Subject(kind="disable-time", name=closing.name)
     expected = say("closed by {deadline}", deadline=_stamp(closing.deadline))
     earliest = _stamp(not_before) if not_before else "?"
@@ -140,6 +137,13 @@ def judge_time(safeguard: str, closing: Closing, history: History, clock: Clock)
         expected,
         detail=f"closed between {earliest} and {_stamp(not_after)}",
     )
+
+
+def _opened_in_log(closing: Closing) -> Iterator[tuple[datetime, str]]:
+    if closing.logged and closing.logged.not_before:
+        yield closing.logged.not_before, "the log"
+    if closing.let_in:
+        yield closing.let_in, "a log-in"
 
 
 def _stamp(time: datetime) -> str:

@@ -116,5 +116,14 @@ def _uses(name: str, events: Fact[EventsFacts], logins: Fact[LoginsFacts]) -> It
                 yield _Use(at=log_in.at, rank=0, said=said)
 
 
+def last_let_in(name: str, events: Fact[EventsFacts]) -> datetime | None:
+    """Say when a log-in last found the account open.
+
+    A record of wtmp proves that not: a terminal opened in a session that was left running makes one too.
+    """
+    found = events.value.events if isinstance(events, Known) else ()
+    return max((it.at for it in found if it.name == name and it.kind in _USES), default=None)
+
+
 def _stamp(time: datetime) -> str:
     return time.strftime("%Y-%m-%d %H:%M UTC")

@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from collectors.evidence import Reason
-from collectors.probes.events import EventsFacts
+from collectors.probes.accounts import AccountsFacts
+from collectors.probes.events import EventKind, EventsFacts
 from tests.collectors.probes.asked import ask_host, ssh
 from tests.lab.host import Host, Lab
 from tests.lab.plugin import OwnHostFactory
@@ -147,3 +148,26 @@ def test_dropbear_and_busyboxs_syslogd_are_read_from_messages(own_host: OwnHostF
     assert facts.covered_from is not None
     assert abs(now - facts.covered_from - timedelta(days=420)) < timedelta(days=1)
     assert (facts.hidden, facts.log_ins) == (None, True)
+
+
+@pytest.mark.parametrize("persona", ["clean", "debian-13"])
+def test_lines_that_say_nothing_of_when_it_was_closed_are_not_told(
+    own_host: OwnHostFactory, persona: str
+) -> None:
+    """What passwd and chage write names no date, and a set mtime is not the last change."""
+    host = own_host(persona)
+    host.sh(
+        "passwd -q -l sato; passwd -q -u sato; chage -E 2020-01-02 sato; chage -E -1 sato; chage -d 1 sato"
+    )
+    host.sh("touch -d '2020-01-01' /etc/shadow")
+    written = host.sh(
+        "sleep 0.5; grep -c -E 'password for .sato. changed|(changed|updated).* for .?sato' /var/log/auth.log"
+    )
+    assert int(written.stdout) >= 2
+    answer = ask_host(host, ("sato",), ("accounts", "events"))
+    events, accounts = answer.facts("events"), answer.facts("accounts")
+    assert isinstance(events, EventsFacts)
+    assert isinstance(accounts, AccountsFacts)
+    assert [it for it in events.events if it.kind is not EventKind.ACCEPTED] == []
+    assert accounts.shadow_changed is not None
+    assert datetime.now(UTC) - accounts.shadow_changed < timedelta(minutes=5)
