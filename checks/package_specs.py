@@ -59,22 +59,21 @@ def keeps_away(lock: Exclusion, fix: Fix) -> bool:
 
 
 def _readings(lock: Exclusion) -> Iterator[_Reading]:
-    """Yield the forms in dnf's order: version locks are first taken for versions, exclusions for names."""
+    """Yield the forms in dnf's order. A version lock without a version lets every version in."""
     leading = _LEADING_EPOCH.fullmatch(lock.pattern)
     epoch, text = leading.groups() if leading else ("", lock.pattern)
     whole, dot, arch = text.rpartition(".")
     full = _NEVR.fullmatch(whole) if dot else None
     if full:
         yield _Reading(full[1], arch, full[2] or epoch, full[3], full[4])
-    names = [_Reading(whole, arch, epoch), _Reading(text, "", epoch)] if dot else [_Reading(text, "", epoch)]
     if not lock.keeps:
-        yield from names
+        if dot:
+            yield _Reading(whole, arch, epoch)
+        yield _Reading(text, "", epoch)
     if found := _NEVR.fullmatch(text):
         yield _Reading(found[1], "", found[2] or epoch, found[3], found[4])
     if found := _NEV.fullmatch(text):
         yield _Reading(found[1], "", found[2] or epoch, found[3])
-    if lock.keeps:
-        yield from names
 
 
 def _holds(lock: Exclusion, fix: Fix) -> bool:

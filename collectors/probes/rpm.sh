@@ -3,6 +3,7 @@
 # Neither dnf nor zypper is called: they lock, log and fetch. Versions are put in order by the reader.
 rp_nl='
 '
+rp_tab=$(printf '\t')
 
 sec_rpm() {
   # By its path, since busybox has an rpm of its own that knows no data base.
@@ -72,8 +73,9 @@ rp_caches() {
     [ $# -lt 100 ] || break
   done
   tk_part read metadata
+  rp_metadata=
   if [ $# -gt 0 ]; then
-    awk '
+    rp_metadata=$(awk '
       function attr(name) {
         if (!match($0, "[ \t\r\n]" name "=(\"[^\"]*\"|\047[^\047]*\047)")) return ""
         return substr($0, RSTART + length(name) + 3, RLENGTH - length(name) - 4)
@@ -83,7 +85,7 @@ rp_caches() {
       FNR == 1 { print "R\t" FILENAME; newest = "0" }
       /^revision>/ { print "V\t" text() }
       /^data[ \t\r\n]/ { type = attr("type"); split("", item) }
-      /^location[ \t\r\n]/ { item["href"] = attr("href"); sub(/.*\//, "", item["href"]) }
+      /^location[ \t\r\n]/ { item["href"] = attr("href"); gsub(/.*\/|[<\n\t]/, "", item["href"]) }
       /^timestamp>/ { item["time"] = text() }
       /^open-size>/ { item["size"] = text() }
       /^\/data>/ {
@@ -92,8 +94,9 @@ rp_caches() {
         if (type ~ /^updateinfo(_zck)?$/) print "U\t" item["size"] "\t" substr(item["href"], 1, 300)
         type = ""
       }
-      /^\/repomd>/ { print "V\t" newest; print "E" }' "$@" || return 1
+      /^\/repomd>/ { print "V\t" newest; print "E" }' "$@") || return 1
   fi
+  printf '%s\n' "$rp_metadata"
   tk_part read times
   for tk_f; do
     for tk_p in "${tk_f%/*}"/repomd.xml "${tk_f%/*}"/*primary.xml*; do
@@ -115,15 +118,21 @@ rp_stream() {
   if [ -z "$tk_out" ] || [ "$rp_status" != 0 ]; then tk_out=$(rp_query "$rp_rpm"); rp_status=$?; fi
   printf '%s<+%s rpm %s\n' "$tk_out" "$TK_B" "$rp_status"
   rp_count=0
-  for tk_f in /var/cache/dnf/*/repodata/*updateinfo* /var/cache/libdnf5/*/repodata/*updateinfo* \
-    /var/cache/yum/*/*updateinfo* /var/cache/yum/*/*/*/*updateinfo* /var/cache/zypp/raw/*/repodata/*updateinfo*; do
-    case $tk_f in *"$rp_nl"* | *'<'* | *.asc | *.key) continue ;; esac
-    if [ ! -f "$tk_f" ] || [ ! -r "$tk_f" ]; then continue; fi
-    rp_count=$((rp_count + 1))
-    [ "$rp_count" -le 100 ] || break
-    printf '<+%s list %s\n' "$TK_B" "$tk_f"
-    rp_unpack "$tk_f"
-    printf '<+%s end %s\n' "$TK_B" $?
+  IFS=$rp_nl
+  set -f
+  for rp_line in $rp_metadata; do
+    case $rp_line in
+      "R$rp_tab"*) rp_folder=${rp_line#?"$rp_tab"} rp_folder=${rp_folder%/*} ;;
+      "U$rp_tab"*)
+        tk_f=$rp_folder/${rp_line##*"$rp_tab"}
+        if [ ! -f "$tk_f" ] || [ ! -r "$tk_f" ]; then continue; fi
+        rp_count=$((rp_count + 1))
+        [ "$rp_count" -le 100 ] || break
+        printf '<+%s list %s\n' "$TK_B" "$tk_f"
+        rp_unpack "$tk_f"
+        printf '<+%s end %s\n' "$TK_B" $?
+        ;;
+    esac
   done
 }
 
@@ -148,9 +157,17 @@ rp_unpack() {
 # What is surely not newer is left out here for its volume: numbers are compared, and all else is the reader's.
 rp_join() {
   awk '
-    function attr(name) {
-      if (!match($0, "[ \t\r\n]" name "=(\"[^\"]*\"|\047[^\047]*\047)")) return ""
-      return substr($0, RSTART + length(name) + 3, RLENGTH - length(name) - 4)
+    # The usual spelling is looked for first, since a regular expression costs much more.
+    function attr(name,    at, rest) {
+      at = index($0, " " name "=\"")
+      if (at) {
+        rest = substr($0, at + length(name) + 3)
+        return substr(rest, 1, index(rest, "\"") - 1)
+      }
+      if (!match($0, "[ \t\r\n]" name "[ \t\r\n]*=[ \t\r\n]*(\"[^\"]*\"|\047[^\047]*\047)")) return ""
+      rest = substr($0, RSTART, RLENGTH)
+      sub(/^[^\047"]*["\047]/, "", rest)
+      return substr(rest, 1, length(rest) - 1)
     }
     function plain(value) {
       if (value == "") return "-"
@@ -186,10 +203,11 @@ rp_join() {
       }
       return 0
     }
-    BEGIN { RS = "<"; FS = "\t"; mark = "+" ENVIRON["TK_B"] " "; installing = 1; split("", have) }
-    installing && /^\+i\t/ {
+    BEGIN { RS = "<"; FS = "\t"; mark = "+" ENVIRON["TK_B"] " "; installing = 1; split("", have); split("", known) }
+    /^\+i\t/ && installing {
       count++
       key = $2 "\t" $3
+      known[$2] = 1
       # Some awks make the element before they look whether it is there.
       before = key in have ? have[key] "\n" : ""
       have[key] = before $4 "\t" $5 "\t" $6 "\t" $7
@@ -197,7 +215,7 @@ rp_join() {
         print "K\t" key "\t" $4 "\t" $5 "\t" $6 "\t" $7
       next
     }
-    substr($0, 1, length(mark)) == mark {
+    /^\+/ && substr($0, 1, length(mark)) == mark {
       line = substr($0, length(mark) + 1); sub(/\n.*/, "", line)
       verb = line; sub(/ .*/, "", verb); line = substr(line, length(verb) + 2)
       if (verb == "rpm") { print "D\t" plain(line) "\t" count + 0; installing = 0 }
@@ -210,6 +228,20 @@ rp_join() {
     }
     { bytes += length($0) + 1 }
     hidden { if (index($0, hidden)) hidden = 0; next }
+    # Most of all records; the ends of elements say nothing.
+    /^(\/?filename|\/package|\/?reference)/ { next }
+    security && /^package[ \t\r\n]/ {
+      name = attr("name")
+      if (!(name in known)) next
+      key = name "\t" attr("arch")
+      if (!(key in have)) next
+      epoch = attr("epoch"); version = attr("version"); release = attr("release")
+      if (epoch == "") epoch = "0"
+      if (not_newer(key, epoch, version, release)) next
+      found[++n] = "P\t" key "\t" plain(epoch) "\t" plain(version) "\t" plain(release) "\t" plain(module)
+      if (!(key in named)) { named[key] = 1; names[++named_count] = key }
+      next
+    }
     /^!/ {
       if (/^!--/ && !/-->/) hidden = "-->"
       if (/^!\[CDATA\[/ && !/]]>/) hidden = "]]>"
@@ -222,16 +254,6 @@ rp_join() {
     }
     /^\/updates>/ { whole = 1 }
     !security { next }
-    /^package[ \t\r\n]/ {
-      key = attr("name") "\t" attr("arch")
-      if (!(key in have)) next
-      epoch = attr("epoch"); version = attr("version"); release = attr("release")
-      if (epoch == "") epoch = "0"
-      if (not_newer(key, epoch, version, release)) next
-      found[++n] = "P\t" key "\t" plain(epoch) "\t" plain(version) "\t" plain(release) "\t" plain(module)
-      if (!(key in named)) { named[key] = 1; names[++named_count] = key }
-      next
-    }
     /^id>/ { if (id == "") id = substr($0, 4) }
     /^severity>/ { severity = substr($0, 10) }
     /^issued[ \t\r\n]/ { issued = attr("date") }

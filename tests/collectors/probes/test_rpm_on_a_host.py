@@ -126,6 +126,7 @@ def test_the_missing_fixes_are_those_of_dnf_itself(own_host: OwnHostFactory) -> 
     trap = (
         advisory("X-999", [(names[0], "9", "9", "9", "noarch")]).split("<pkglist>")[1].split("</pkglist>")[0]
     )
+    updates = updates.replace('arch="noarch"', "arch='noarch'", 20).replace('name="lab', 'name\n=\n"lab', 20)
     updates += advisory("X-100", []).replace("<description>d", f"<description><![CDATA[{trap}]]>")
     host = own_host("rpm-clean", setup=build(installed) + publish(updates))
     found = facts(host)
@@ -276,7 +277,8 @@ def test_an_advisory_of_another_module_stream_is_not_for_this_host(
 def test_every_compression_that_a_tool_of_the_host_reads_is_read(
     own_host: OwnHostFactory, tool: str, ending: str
 ) -> None:
-    name = f"updateinfo.xml.{ending}".rstrip(".")
+    # Its name is what repomd.xml says, and no more than that.
+    name = f"errata.xml.{ending}".rstrip(".")
     setup = f"""
     cd {CACHE}
     zcat *updateinfo.xml.gz | {tool} > {name}
