@@ -29,6 +29,7 @@ WELL_KNOWN = (
 COMPRESSED = (".gz", ".Z", ".xz", ".zst", ".bz2")
 _EVENT = re.compile(r"(boot|down)\t([0-9]{1,10})")
 _SUFFIX = re.compile(r"(?:\.([0-9]{1,6})|[-.]([0-9]{8})(?:[-0-9T]{0,11}))?(?:\.(?:gz|Z|xz|zst|bz2))?")
+_DATE = re.compile(r"([12][0-9]{3})[-_.]?([01][0-9])[-_.]?([0-3][0-9])")
 _SMALLEST_RECORD = 16
 """bytes; a file shorter than a time stamp holds no record"""
 _EMPTY_ARCHIVE = 64
@@ -70,7 +71,7 @@ class _State(StrEnum):
     SPECIAL = "special"
     """a FIFO or a device holds no records"""
     LISTED = "listed"
-    """newer than the eighty that were looked into"""
+    """neither among the oldest nor the newest, nor after a pause: not looked into"""
     LIMIT = "limit"
     ODD = "odd"
     """its name cannot be written on a line"""
@@ -153,7 +154,10 @@ def _row(number: int, line: str) -> _Row:
         message = f"files line {number}: no such state or mode"
         raise ParseError(message)
     series, age, named = _series(path)
-    if family in (*FAMILIES, _MESSAGES):
+    if family not in (*FAMILIES, _MESSAGES):
+        if age == (0, 0):
+            series, age, named = _by_date(series)
+    else:
         # A rotated file may stand in another folder (olddir).
         name = series.rpartition("/")[2]
         series = next((log for log in WELL_KNOWN if log.endswith(f"/{name}")), series)
@@ -193,6 +197,20 @@ def _series(path: str) -> tuple[str, tuple[int, int], datetime | None]:
                 continue
             return base, (1, -day.toordinal()), day + SLACK
         return base, (0, 0), None
+    return path, (0, 0), None
+
+
+def _by_date(path: str) -> tuple[str, tuple[int, int], datetime | None]:
+    """Split the name of a log that an application begins anew each day, such as access-2026-11-22.log."""
+    folder, slash, name = path.rpartition("/")
+    found = _DATE.search(name)
+    if found:
+        try:
+            day = datetime(int(found[1]), int(found[2]), int(found[3]), tzinfo=UTC)
+        except ValueError:
+            return path, (0, 0), None
+        series = f"{folder}{slash}{name[: found.start()]}*{name[found.end() :]}"
+        return series, (1, -day.toordinal()), day + SLACK
     return path, (0, 0), None
 
 

@@ -68,7 +68,8 @@ lg_files() {
   done
 }
 
-# lg_family NAME PATH...: the oldest files are looked into, the rest is only listed.
+# lg_family NAME PATH...: the eighty oldest files are looked into, the two newest, and those that come after a
+# pause of two days; the rest is only listed.
 lg_family() {
   lg_name=$1
   shift
@@ -101,14 +102,17 @@ lg_family() {
   if [ "$lg_n" -gt 1000 ]; then shift $(($# - 1000)); fi
   [ $# -gt 0 ] || return 0
   stat -L -c "%Y$lg_tab%s$lg_tab%U$lg_tab%G$lg_tab%a$lg_tab%n" "$@" | sort -n | {
-    lg_n=0
+    lg_n=0 lg_before=0 lg_more=0
     while IFS=$lg_tab read -r lg_mtime lg_size lg_owner lg_group lg_mode lg_f; do
       lg_n=$((lg_n + 1))
+      lg_pause=$((lg_mtime - lg_before)) lg_before=$lg_mtime
+      if [ "$lg_n" -gt 80 ] && [ "$lg_pause" -gt 172800 ]; then lg_more=$((lg_more + 1)); fi
       if [ ! -f "$lg_f" ] || [ ! -r "$lg_f" ]; then
         lg_line '-' "$(tk_state "$lg_f")" "$lg_mtime" "$lg_size" "$lg_owner" "$lg_group" "$lg_mode" "$lg_f"
       elif [ "$lg_size" = 0 ]; then
         lg_line 0 read "$lg_mtime" "$lg_size" "$lg_owner" "$lg_group" "$lg_mode" "$lg_f"
-      elif [ "$lg_n" -gt 80 ]; then
+      elif [ "$lg_n" -gt 80 ] && [ "$lg_n" -le $(($# - 2)) ] &&
+        { [ "$lg_pause" -le 172800 ] || [ "$lg_more" -gt 40 ]; }; then
         lg_line '-' listed "$lg_mtime" "$lg_size" "$lg_owner" "$lg_group" "$lg_mode" "$lg_f"
       else
         lg_begin read "$lg_mtime" "$lg_size" "$lg_owner" "$lg_group" "$lg_mode" "$lg_f"

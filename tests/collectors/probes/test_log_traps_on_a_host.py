@@ -10,6 +10,7 @@ import pytest
 
 from collectors.evidence import Reason
 from collectors.probes import logs
+from collectors.probes.logrotate_config import Config
 from tests.collectors.probes.fixed_paths import SHELLS, ask
 from tests.collectors.probes.made_logs import ago, facts, files, line, log, write
 
@@ -209,3 +210,55 @@ def test_who_declares_a_log_means_its_rotated_files_too() -> None:
         found = files(ask(logs.PROBE, setup, shell=shell, logs=("/var/log/app/x.log",)))
         assert {path.rpartition("/")[2] for path in found} == {"x.log", "x.log.1", "x.log-20260101"}
         assert {file.series for file in found.values()} == {"/var/log/app/x.log"}
+
+
+def test_l6_of_two_blocks_for_one_log_the_first_counts_as_logrotate_itself_says(tmp_path: Path) -> None:
+    """Oracle: `logrotate -d`, which calls the second a duplicate and keeps to the first."""
+    conf, folder = tmp_path / "logrotate.conf", tmp_path / "logrotate.d"
+    folder.mkdir()
+    conf.write_text(f"weekly\nrotate 4\ninclude {folder}\n{tmp_path}/d.log {{\n rotate 2\n}}\n")
+    (folder / "a").write_text(f"{tmp_path}/a.log {{\n daily\n rotate 3\n}}\n")
+    (folder / "b").write_text(
+        f"{tmp_path}/b.log {{\n daily\n rotate 5\n}}\n{tmp_path}/a.log {{\n rotate 99\n}}\n"
+        f"{tmp_path}/c.log {{\n monthly\n maxage 90\n rotate 7\n}}\n"
+    )
+    for path in (conf, *folder.iterdir(), *(tmp_path / f"{name}.log" for name in "abcd")):
+        path.touch()
+        path.chmod(0o644)
+    said = subprocess.run(["logrotate", "-d", str(conf)], capture_output=True, text=True, check=False).stderr
+    assert f"duplicate log entry for {tmp_path}/a.log" in said
+    parsed = Config(
+        {
+            "/etc/logrotate.conf": conf.read_text().replace(str(folder), "/etc/logrotate.d").splitlines(),
+            **{f"/etc/logrotate.d/{path.name}": path.read_text().splitlines() for path in folder.iterdir()},
+        }
+    )
+    found = {name: parsed.rotation(f"{tmp_path}/{name}.log") for name in "abcd"}
+    period = {1: "after 1 days", 7: "weekly", 30: "monthly"}
+    for name, one in found.items():
+        assert one is not None
+        assert (
+            f"rotating pattern: {tmp_path}/{name}.log  {period[one.every_days]} ({one.rotate} rotations)"
+            in said
+        )
+    assert [one.max_age_days for one in found.values() if one] == [None, None, 90, None]
+
+
+def test_l6_what_the_real_logrotate_moved_elsewhere_and_named_by_date_is_found() -> None:
+    """Dateext, olddir, and two blocks of which the second is a dead letter."""
+    setup = (
+        "mkdir -p /var/log/old; chmod 755 /var/log /var/log/old\n"
+        "printf '/var/log/auth.log {\\n rotate 9\\n weekly\\n dateext\\n dateformat -%%Y%%m%%d-%%s\\n"
+        " olddir old\\n compress\\n}\\n/var/log/auth.log {\\n rotate 1\\n}\\n' > /etc/logrotate.d/auth\n"
+        "chmod 644 /etc/logrotate.d/auth\n"
+    )
+    for week in range(4, -1, -1):
+        setup += log("auth.log", ago(week * 7 + 6.9), ago(week * 7 + 0.1))
+        if week:
+            setup += "logrotate -s /var/lib/logrotate/status -f /etc/logrotate.conf || :; sleep 1.1\n"
+    known = facts(ask(logs.PROBE, setup))
+    found = [file for file in known.files if file.family == "auth"]
+    assert {file.series for file in found} == {"/var/log/auth.log"}
+    assert sum(file.path.startswith("/var/log/old/") for file in found) == 4
+    assert min(file.first for file in found if file.first) == ago(4 * 7 + 6.9).replace(microsecond=0)
+    assert [rotation.rotate for rotation in known.rotations if rotation.log == "/var/log/auth.log"] == [9]

@@ -121,6 +121,22 @@ def test_a_file_in_another_folder_belongs_to_its_log() -> None:
     assert files(row("/srv/old/auth.log.1", "?", JAN))["auth.log.1"].series == "/var/log/auth.log"
 
 
+def test_a_log_that_is_begun_anew_each_day_is_one_log() -> None:
+    """Else each day would be a log that was never rotated, and none of them short."""
+    names = (
+        "access-2026-01-07.log",
+        "access-2026-01-06.log.gz",
+        "access-2025-12-31.log.gz",
+        "access-2026-13-01.log",
+    )
+    rows = [row(f"/srv/app/{name}", "?", JAN).replace("auth", "/srv/app/*") for name in names]
+    known = logs.parse(section(files="\n".join(rows).encode()))
+    found = {file.path.rpartition("/")[2]: file for file in known.files}
+    assert [found[name].series for name in names[:3]] == ["/srv/app/access-*.log"] * 3
+    assert [file.path for file in known.files if file.rotated] == [f"/srv/app/{name}" for name in names[:3]]
+    assert found[names[3]].series == f"/srv/app/{names[3]}"
+
+
 @pytest.mark.parametrize(
     ("stamp", "status", "size", "undated"),
     [

@@ -145,6 +145,17 @@ def test_more_than_eighty_files_keep_the_oldest_in_sight() -> None:
     found = files(ask(logs.PROBE, setup))
     assert len(found) == 200
     assert found["/var/log/auth.log.199"].first == ago(200)
+    assert found["/var/log/auth.log"].last_login == ago(0)
+    assert found["/var/log/auth.log.50"].first is None
+
+
+def test_l12_a_pause_among_more_than_eighty_files_stays_in_sight() -> None:
+    setup = log("auth.log", ago(1), ago(0))
+    for place, day in enumerate((*range(1, 30), *range(40, 200)), 1):
+        setup += log(f"auth.log.{place}", ago(day + 1), ago(day))
+    found = files(ask(logs.PROBE, setup))
+    assert found["/var/log/auth.log.29"].first == ago(30)
+    assert found["/var/log/auth.log.30"].modified == ago(40)
 
 
 def test_wtmp_gives_its_first_plausible_time_and_nothing_else() -> None:
