@@ -53,6 +53,17 @@ def of_dpkg(kernel: KernelFacts) -> Kernels:
     )
 
 
+def of_modules(kernel: KernelFacts) -> Kernels:
+    """Tell by the modules: Alpine replaces a kernel in its place, and takes the old one's modules away."""
+    return Kernels(
+        count=len(kernel.images or ()),
+        own=kernel.has_modules,
+        running=kernel.release,
+        newer=(),
+        trouble=(Reason.DENIED, "/boot") if kernel.images is None else None,
+    )
+
+
 def of_rpm(kernel: KernelFacts, rpm: Fact[RpmFacts], booted: datetime | None) -> Kernels:
     """Compare packages of the running kernel's own name: another flavour is no successor of it."""
     match rpm:

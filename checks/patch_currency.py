@@ -3,11 +3,12 @@
 ## What it looks at
 
 The installed packages against apt's own lists of the security pockets, or against the security advisories in
-the cache of dnf, yum or zypp, as they lie on the host: nothing is fetched. How fresh those are is read from
-the dates inside them, because the files' times may only repeat what the server said. How long a fix waits is
-known from the day its advisory was issued, and without one from the auditor's own earlier runs. Also whether
-the release still gets fixes at all, whether the newest installed kernel is the one that runs, and whether
-programs still run code whose files an upgrade has replaced.
+the cache of dnf, yum or zypp, as they lie on the host: nothing is fetched. On Alpine, what apk would upgrade:
+it marks no upgrade as a security fix, so every one counts. How fresh all that is, is read from the dates
+inside, because the files' times may only repeat what the server said (apk's are those of its last fetch). How
+long a fix waits is known from the day its advisory was issued, and without one from the auditor's own earlier
+runs. Also whether the release still gets fixes at all, whether the newest installed kernel is the one that
+runs, and whether programs still run code whose files an upgrade has replaced.
 
 ## Why it matters
 
@@ -16,17 +17,18 @@ stale, or that has no source of security fixes, is the most common way to look c
 
 ## What to do
 
-Install the named packages (`apt-get update && apt-get upgrade`, `dnf upgrade --security`, `zypper patch`),
-release holds, pins, version locks and exclusions that keep fixes away, restart the named programs, restart
-into the newest kernel, and move off releases that no longer get fixes. A source that fails needs
-`apt-get update`, `dnf makecache` or `zypper refresh` to succeed; a missing security pocket belongs into the
-sources of apt, and an RPM system needs a repository that publishes advisories.
+Install the named packages (`apt-get update && apt-get upgrade`, `dnf upgrade --security`, `zypper patch`,
+`apk upgrade`), release holds, pins, version locks and exclusions that keep fixes away, restart the named
+programs, restart into the newest kernel, and move off releases that no longer get fixes. A source that fails
+needs `apt-get update`, `dnf makecache`, `zypper refresh` or `apk update` to succeed; a missing security
+pocket belongs into the sources of apt, and an RPM system needs a repository that publishes advisories.
 """
 
 from collections.abc import Iterable, Iterator
 
 from checks.model import Clock, History, Outcome, Result, Severity, Subject, check, not_known
-from checks.patches import ID, WHOLE, Limits, no_fix_waits
+from checks.patches import ID, WHOLE, Limits, no_fix_waits, some
+from checks.patches_apk import APK, judge_apk, watch_apk
 from checks.patches_apt import judge_apt, watch_apt
 from checks.patches_rpm import RPM, judge_rpm, watch_rpm
 from checks.releases import support_of
@@ -34,6 +36,7 @@ from checks.restart import MAPPED, judge_mapped, judge_restart, watch_mapped
 from checks.text import say
 from collectors.evidence import Reason, TargetKind
 from collectors.facts import Fact, Known, Unknown
+from collectors.probes.apk import ApkFacts
 from collectors.probes.apt import AptFacts
 from collectors.probes.kernel import KernelFacts
 from collectors.probes.mapped import MappedFacts
@@ -58,13 +61,14 @@ def _watch(apt: AptFacts, clock: Clock) -> Iterable[str]:
     severity=Severity.HIGH,
     controls=("iso27001:2022/A.8.8",),
     watch=_watch,
-    apart={MAPPED: watch_mapped, RPM: watch_rpm},
+    apart={MAPPED: watch_mapped, RPM: watch_rpm, APK: watch_apk},
 )
 def patch_currency(
     *,
     platform: PlatformFacts,
     apt: Fact[AptFacts],
     rpm: Fact[RpmFacts],
+    apk: Fact[ApkFacts],
     kernel: Fact[KernelFacts],
     mapped: Fact[MappedFacts],
     options: Limits,
@@ -81,23 +85,53 @@ def patch_currency(
             case Known(value=packages):
                 yield from judge_apt(platform, packages, options, clock, history)
         yield from judge_restart(kernel, options, clock, platform=platform)
+    elif platform.id == "alpine":
+        yield _release(platform, apt, clock)
+        match apk:
+            case Unknown():
+                yield _without(apk, options)
+            case Known(value=upgrades):
+                yield from judge_apk(platform, upgrades, options, clock, history)
+        yield from judge_restart(kernel, options, clock, platform=platform, apk=True)
     elif _RPM & family:
         yield _release(platform, apt, clock, extended=_is_extended(rpm))
-        match rpm:
-            case Unknown():
-                yield _without(rpm, options)
-            case Known(value=advisories):
-                yield from judge_rpm(platform, advisories, options, clock, history)
+        yield from _advisories(platform, rpm, options, clock, history)
         yield from judge_restart(kernel, options, clock, platform=platform, rpm=rpm)
     else:
         yield not_known(
             WHOLE,
             Reason.UNSUPPORTED,
             no_fix_waits(options),
-            detail=f"neither a Debian nor an RPM system: {platform.id}",
+            detail=f"neither a Debian, an RPM nor an Alpine system: {platform.id}",
         )
         return
     yield from judge_mapped(mapped, options, clock, history)
+    yield from _bundles(platform)
+
+
+def _advisories(
+    platform: PlatformFacts, rpm: Fact[RpmFacts], options: Limits, clock: Clock, history: History
+) -> Iterator[Outcome]:
+    if platform.image:
+        detail = f"the system is an image of {platform.image}, and which fixes that holds is not compared"
+        yield not_known(WHOLE, Reason.UNSUPPORTED, no_fix_waits(options), detail=detail)
+        return
+    match rpm:
+        case Unknown():
+            yield _without(rpm, options)
+        case Known(value=advisories):
+            yield from judge_rpm(platform, advisories, options, clock, history)
+
+
+def _bundles(platform: PlatformFacts) -> Iterator[Outcome]:
+    """Say what no package manager of the system speaks for."""
+    if platform.bundles:
+        yield not_known(
+            Subject(kind="packages", name="snap and flatpak"),
+            Reason.UNSUPPORTED,
+            say("applications that bring their own libraries along get their fixes"),
+            detail=f"not compared: {some(platform.bundles)}",
+        )
 
 
 def _without(packages: Unknown, options: Limits) -> Outcome:

@@ -60,6 +60,7 @@ _CENTOS = "https://www.centos.org/cl-vs-cs/"
 _ROCKY = "https://wiki.rockylinux.org/rocky/version/"
 _AMAZON = "https://docs.aws.amazon.com/linux/al2023/ug/release-cadence.html"
 _SUSE = "https://www.suse.com/lifecycle"
+_ALPINE = "https://alpinelinux.org/releases"
 _LEAP = "https://en.opensuse.org/Lifetime"
 
 SUPPORT: dict[tuple[str, str], Support] = {
@@ -97,6 +98,13 @@ SUPPORT: dict[tuple[str, str], Support] = {
     ("opensuse-leap", "15.5"): _other("Leap 15.5", "2024-12-31", _LEAP),
     ("opensuse-leap", "15.6"): _other("Leap 15.6", "2026-04-30", _LEAP),
     ("opensuse-leap", "16.0"): _other("Leap 16.0", "2027-10-31", _LEAP),
+    # Of the repository main; community ends with the next release.
+    ("alpine", "3.18"): _other("Alpine 3.18", "2025-05-09", _ALPINE),
+    ("alpine", "3.19"): _other("Alpine 3.19", "2025-11-01", _ALPINE),
+    ("alpine", "3.20"): _other("Alpine 3.20", "2026-04-01", _ALPINE),
+    ("alpine", "3.21"): _other("Alpine 3.21", "2026-11-01", _ALPINE),
+    ("alpine", "3.22"): _other("Alpine 3.22", "2027-05-01", _ALPINE),
+    ("alpine", "3.23"): _other("Alpine 3.23", "2027-11-01", _ALPINE),
 }
 """by ID and VERSION_ID of os-release(5)"""
 _BY_MAJOR = frozenset({"rhel", "centos", "rocky"})
@@ -105,7 +113,11 @@ _BY_MAJOR = frozenset({"rhel", "centos", "rocky"})
 
 def support_of(release: str, version: str, stated: date | None) -> Support | None:
     """Find a release by ID and VERSION_ID; `stated` is what its own os-release says, the last resort."""
-    known = SUPPORT.get((release, version.partition(".")[0] if release in _BY_MAJOR else version))
+    if release in _BY_MAJOR:
+        version = version.partition(".")[0]
+    elif release == "alpine":
+        version = ".".join(version.split(".")[:2])
+    known = SUPPORT.get((release, version))
     if known or stated is None:
         return known
     return Support(

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
-from checks.kernels import Kernels, of_dpkg, of_rpm
+from checks.kernels import Kernels, of_dpkg, of_modules, of_rpm
 from checks.model import Clock, History, Outcome, Result, Subject, not_known
 from checks.patches import ID, Limits, some
 from checks.text import Value, say
@@ -29,10 +29,11 @@ def judge_restart(
     *,
     platform: PlatformFacts,
     rpm: Fact[RpmFacts] | None = None,
+    apk: bool = False,
 ) -> Iterator[Outcome]:
     """Judge whether the newest installed kernel runs, and whether packages have asked for a restart.
 
-    With `rpm` its packages count, else those of dpkg.
+    With `rpm` its packages count, with `apk` the modules on disk, else the packages of dpkg.
     """
     match kernel:
         case Unknown():
@@ -46,7 +47,10 @@ def judge_restart(
         case Known(value=running):
             up = platform.booted_s
             booted = None if up is None else clock.as_of - timedelta(seconds=up)
-            found = of_dpkg(running) if rpm is None else of_rpm(running, rpm, booted)
+            if apk:
+                found = of_modules(running)
+            else:
+                found = of_dpkg(running) if rpm is None else of_rpm(running, rpm, booted)
             yield from _kernel(running, found, options, clock)
 
 
@@ -100,14 +104,26 @@ def _kernel(kernel: KernelFacts, found: Kernels, options: Limits, clock: Clock) 
         return
     times = [package.installed_at for package in found.newer if package.installed_at is not None]
     latest = found.newer[-1]
-    words: dict[str, Value] = {**running, "newest": latest.name, "to": latest.version}
+    # A fact for whoever accepts a longer wait: which holes it closes is not known here.
+    words: dict[str, Value] = {
+        **running,
+        "newest": latest.name,
+        "to": latest.version,
+        "live": some(kernel.live_patches) or "none",
+    }
+    actual = say(
+        "{release} ({version}) runs, {newest} {to} is installed; live patches in force: {live}"
+        if kernel.live_patches
+        else "{release} ({version}) runs, {newest} {to} is installed",
+        **words,
+    )
     if not times:
         yield Outcome(
             subject=_RUNNING,
             result=Result.WARN,
             summary=say("a newer kernel is installed and does not run; since when is not known"),
             expected=expected,
-            actual=say("{release} ({version}) runs, {newest} {to} is installed", **words),
+            actual=actual,
         )
         return
     waited = clock.as_of - min(times)
@@ -119,7 +135,7 @@ def _kernel(kernel: KernelFacts, found: Kernels, options: Limits, clock: Clock) 
             "a newer kernel has been installed for {days} days and does not run", days=max(waited.days, 0)
         ),
         expected=expected,
-        actual=say("{release} ({version}) runs, {newest} {to} is installed", **words),
+        actual=actual,
     )
 
 

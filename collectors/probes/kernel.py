@@ -47,6 +47,8 @@ class KernelFacts(Facts, frozen=True, kw_only=True):
     """when /run/reboot-required was last written; None when there is no such file"""
     restart_packages: tuple[str, ...]
     """packages that ask for it"""
+    live_patches: tuple[str, ...]
+    """patches of the running kernel that are in force, from /sys/kernel/livepatch"""
 
 
 def parse(section: Section) -> KernelFacts:
@@ -80,6 +82,9 @@ def parse(section: Section) -> KernelFacts:
         )
         if asked
         else (),
+        live_patches=tuple(
+            printable(line.encode(), limit=60) for line in _part(section, "livepatch").lines if line
+        ),
     )
 
 

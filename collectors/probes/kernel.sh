@@ -47,5 +47,9 @@ sec_kernel() {
   tk_part "$tk_is" restart
   if [ "$tk_is" = read ]; then stat -c '%Y' "$tk_f"; fi
   tk_file /run/reboot-required.pkgs 8192
+  tk_part read livepatch
+  for tk_f in /sys/kernel/livepatch/*/enabled; do
+    if [ -r "$tk_f" ] && read -r tk_on <"$tk_f" && [ "$tk_on" = 1 ]; then tk_f=${tk_f%/*}; printf '%s\n' "${tk_f##*/}"; fi
+  done
   return 0
 }

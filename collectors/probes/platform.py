@@ -3,10 +3,13 @@
 import re
 from datetime import UTC, date, datetime
 
-from collectors.evidence import Section
+from collectors.evidence import Part, Section, printable
 from collectors.facts import Facts, Probe
+from collectors.probes.rows import required
 from config.errors import ParseError
 
+_RUNTIME = re.compile(r"snapd|bare|core[0-9]*")
+"""snaps that are there for others"""
 _ASSIGNMENT = re.compile(r"([A-Z][A-Z0-9_]*)=(?:\"([^\"]*)\"|'([^']*)'|(\S*))")
 
 
@@ -34,6 +37,10 @@ class PlatformFacts(Facts, frozen=True, kw_only=True):
     """the oldest modification time of files that only an installation makes; None when there is none"""
     booted_s: int | None
     """seconds since the last boot"""
+    image: str = ""
+    """`ostree` where the system is an image that is replaced as a whole; else empty"""
+    bundles: tuple[str, ...] = ()
+    """applications of snap and flatpak, which bring their own libraries; `?` when they cannot be listed"""
 
 
 def parse(section: Section) -> PlatformFacts:
@@ -65,6 +72,8 @@ def parse(section: Section) -> PlatformFacts:
         kernel_build=build.text.strip() if build and build.state == "read" else "",
         born=_born(section),
         booted_s=_uptime(section),
+        image="ostree" if "ostree" in required(section, "image").lines else "",
+        bundles=_bundles(required(section, "bundles")),
     )
 
 
@@ -87,6 +96,13 @@ def _born(section: Section) -> datetime | None:
         if int(seconds) > 946_684_800:  # noqa: PLR2004 (2000-01-01)
             times.append(int(seconds))
     return datetime.fromtimestamp(min(times), tz=UTC) if times else None
+
+
+def _bundles(part: Part) -> tuple[str, ...]:
+    names = {line.rpartition("/")[2].partition("_")[0] for line in part.lines if line}
+    return tuple(
+        sorted(printable(name.encode(), limit=80) for name in names if _RUNTIME.fullmatch(name) is None)
+    )
 
 
 def _uptime(section: Section) -> int | None:

@@ -11,6 +11,16 @@ sec_platform() {
     /etc/ssh/ssh_host_rsa_key.pub /var/lib/dpkg/info/base-files.list /var/lib/dpkg/info/base-passwd.list; do
     [ -e "$tk_f" ] && stat -c '%Y %n' "$tk_f"
   done
+  # Systems that are replaced as a whole, and applications that bring their own libraries and updates along.
+  tk_part read image
+  if [ -e /run/ostree-booted ]; then echo ostree; fi
+  tk_part read bundles
+  for tk_f in /var/lib/snapd/snaps /var/lib/flatpak/app; do
+    if [ -d "$tk_f" ] && [ ! -r "$tk_f" ]; then printf '%s/?\n' "$tk_f"; fi
+  done
+  for tk_f in /var/lib/snapd/snaps/*.snap /var/lib/flatpak/app/*; do
+    if [ -e "$tk_f" ]; then printf '%s\n' "$tk_f"; fi
+  done
   tk_part read uptime
   cat /proc/uptime
   return 0

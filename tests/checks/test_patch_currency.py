@@ -121,6 +121,7 @@ def kernel(**more: object) -> KernelFacts:
         "has_modules": True,
         "restart_asked": None,
         "restart_packages": (),
+        "live_patches": (),
     }
     return KernelFacts(**{**usual, **more})  # type: ignore[arg-type]
 
@@ -150,6 +151,7 @@ def judge(
         platform=platform or system(),
         apt=fact(apt or packages()),
         rpm=Unknown(reason=Reason.UNSUPPORTED, evidence="h#rpm", detail="no rpm of rpm"),
+        apk=Unknown(reason=Reason.UNSUPPORTED, evidence="h#apk", detail="no apk"),
         kernel=fact(running or kernel()),
         mapped=Known(value=NOTHING_REPLACED, evidence="h#mapped"),
         options=options or Limits(),
@@ -448,7 +450,7 @@ def test_every_release_ends_regular_support_before_the_longer_ones() -> None:
 
 
 def test_another_family_of_systems_is_unknown() -> None:
-    found = judge(platform=system(id="alpine", version_id="3.20.3"))
+    found = judge(platform=system(id="arch", version_id="3.20.3"))
     assert {(subject, outcome.reason) for subject, outcome in found.items()} == {(WHOLE, Reason.UNSUPPORTED)}
 
 
@@ -494,6 +496,27 @@ OWN = image("6.1.0-13-amd64", "6.1.55-1", 90)
 )
 def test_the_newest_installed_kernel_must_run(more: dict[str, object], result: Result) -> None:
     assert judge(running=kernel(**more))["kernel", "running"].result is result
+
+
+def test_u20_live_patches_are_stated_and_change_no_result() -> None:
+    """Trap U20: a longer wait may be excepted with this evidence, which passes nothing by itself."""
+    waiting = {"packages": (OWN, NEWER, META)}
+    outcome = judge(running=kernel(**waiting, live_patches=("kpatch_5",)))["kernel", "running"]
+    assert outcome.result is judge(running=kernel(**waiting))["kernel", "running"].result is Result.FAIL
+    assert "live patches in force: kpatch_5" in outcome.actual.english()
+
+
+def test_50_a_new_kernel_installed_for_20_days_while_the_old_one_runs_fails() -> None:
+    """Criterion 50, trap U7; also when only the build under the same name is newer."""
+    for newer in (NEWER, image("6.1.0-13-amd64", "6.1.66-1", 20)):
+        outcome = judge(running=kernel(packages=(newer, META)))["kernel", "running"]
+        assert outcome.result is Result.FAIL
+        assert "20 days" in outcome.summary.english()
+
+
+def test_u18_the_kernel_of_a_container_is_another_systems() -> None:
+    found = judge(running=kernel(packages=(), images=(), guest=("/run/systemd/container",)))
+    assert found["kernel", "running"].result is Result.NOT_APPLICABLE
 
 
 def test_kernels_without_a_metapackage_are_a_warning() -> None:

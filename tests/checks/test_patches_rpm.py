@@ -114,6 +114,7 @@ def kernel(**more: object) -> KernelFacts:
         "has_modules": True,
         "restart_asked": None,
         "restart_packages": (),
+        "live_patches": (),
     }
     return KernelFacts(**{**usual, **more})  # type: ignore[arg-type]
 
@@ -131,6 +132,7 @@ def judge(
         patch_currency(
             platform=platform or system(),
             apt=Unknown(reason=Reason.UNSUPPORTED, evidence="h#apt", detail="no dpkg"),
+            apk=Unknown(reason=Reason.UNSUPPORTED, evidence="h#apk", detail="no apk"),
             rpm=value if isinstance(value, Unknown) else Known(value=value, evidence="h#rpm"),
             kernel=Known(value=running or kernel(), evidence="h#kernel"),
             mapped=Known(value=MappedFacts(replaced=(), seen=90, unread=0, contained=0), evidence="h#mapped"),
@@ -148,6 +150,13 @@ def test_a_host_without_waiting_fixes_passes_with_the_number_compared() -> None:
     found = judge()
     assert {outcome.result for outcome in found.values()} == {Result.PASS}
     assert "400 packages were compared with 300 security advisories" in found[WHOLE].actual.english()
+
+
+def test_u18_an_image_that_is_replaced_as_a_whole_is_not_compared_and_no_pass() -> None:
+    """Trap U18: fixes come as a new image, and the metadata cache is none of the system's."""
+    found = judge(platform=system(image="ostree"))
+    assert found[WHOLE].reason is Reason.UNSUPPORTED
+    assert "ostree" in found[WHOLE].actual.english()
 
 
 # --- fixes that wait ---

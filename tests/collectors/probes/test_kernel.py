@@ -38,6 +38,7 @@ def section(**parts: str | tuple[str, str]) -> Section:
         "installed": "",
         "restart": ("absent", ""),
         "/run/reboot-required.pkgs": ("absent", ""),
+        "livepatch": "",
     }
     usual |= {name.replace("__", "/").replace("_pkgs", ".pkgs"): value for name, value in parts.items()}
     return Section(
@@ -163,7 +164,9 @@ def test_a_restart_mark_that_cannot_be_looked_at_is_not_absent() -> None:
         PROBE.parse(section(restart=("denied", "")))
 
 
-@pytest.mark.parametrize("name", ["running", "guest", "boot", "modules", "packages", "installed", "restart"])
+@pytest.mark.parametrize(
+    "name", ["running", "guest", "boot", "modules", "packages", "installed", "restart", "livepatch"]
+)
 def test_without_any_one_part_there_are_no_facts(name: str) -> None:
     whole = section()
     kept = tuple(part for part in whole.parts if part.name != name)
