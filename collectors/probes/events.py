@@ -67,7 +67,7 @@ class Event(Facts, frozen=True, kw_only=True):
 
 
 class EventsFacts(Facts, frozen=True, kw_only=True):
-    """Events of the asked names in auth.log, secure (else messages) and the journal."""
+    """Events of the asked names in auth.log, secure (else messages), the journal and auditd's log."""
 
     asked: frozenset[str]
     events: tuple[Event, ...]
@@ -116,10 +116,9 @@ def parse(section: Section) -> EventsFacts:
         raise ParseError(message)
     asked = frozenset(name for _, name in rows(required(section, "asked")))
     series: dict[str, list[_File]] = {}
-    for part in section.named("log "):
-        path = part.name.removeprefix("log ")
-        log, rank = _series(path)
-        series.setdefault(log, []).append(_file(part, rank))
+    for read in section.named("log "):
+        log, rank = _series(read.name.removeprefix("log "))
+        series.setdefault(log, []).append(_file(read, rank))
     events: set[tuple[datetime, Event]] = set()
     spans: list[_Span] = []
     for files in series.values():
@@ -127,14 +126,15 @@ def parse(section: Section) -> EventsFacts:
         found, span = _search(sorted(files, key=lambda it: it.rank), zone)
         events |= {(event.at, event) for event in found}
         spans.append(span)
-    for name in ("journal", "volatile"):
-        journal = section.part(name)
-        if journal is not None and journal.state != "absent":
-            file = _file(journal, 0)
+    for name in ("journal", "volatile", "audit"):
+        part = section.part(name)
+        if part is not None and part.state != "absent":
+            file = _file(part, 0)
             # It is read backwards.
             file.first, file.last = file.last, file.first
             found, span = _search([file], zone)
             events |= {(event.at, event) for event in found}
+            # Of the others one is gone with the next boot, and one keeps what its rules say.
             spans.append(_unbroken(span, file) if name == "journal" else _Span(hidden=Reason.NO_SOURCE))
     ordered = sorted(events, key=lambda it: (it[0], it[1].name, it[1].kind.value, it[1].method))
     best = _best(spans)

@@ -46,6 +46,27 @@ X
 """
 
 
+# auditd, which no namespace can run: lines as pam, shadow and sshd have them written (documented, not run).
+_AUDIT = r"""
+mkdir audit
+cat > audit/audit.log.1 <<'X'
+type=USER_START msg=audit(1793534400.123:4): pid=9 uid=0 auid=1000 ses=3 subj=x msg='op=PAM:session_open grantors=pam_unix acct="sato" exe="/usr/sbin/sshd" hostname=CANARY addr=192.0.2.9 terminal=ssh res=success'UID="root" AUID="sato"
+type=USER_START msg=audit(1793534401.123:5): pid=9 uid=0 auid=1000 ses=3 msg='op=PAM:session_open acct="tanaka" exe="/usr/sbin/crond" hostname=? addr=? terminal=cron res=success'
+type=USER_START msg=audit(1793534402.123:6): pid=9 uid=0 auid=1000 ses=3 msg='op=PAM:session_open acct="tanaka" exe="/usr/bin/su" hostname=? addr=? terminal=pts/0 res=success'
+type=USER_START msg=audit(1793534403.123:7): pid=9 uid=0 auid=1000 ses=3 msg='op=PAM:session_open acct="tanaka" exe="/usr/sbin/sshd" hostname=? addr=? terminal=ssh res=failed'
+type=USER_AUTH msg=audit(1793534404.123:8): pid=9 uid=0 auid=4294967295 msg='op=PAM:authentication acct="tanaka" exe="/usr/sbin/sshd" hostname=? addr=? terminal=ssh res=success'
+X
+cat > audit/audit.log <<'X'
+type=USER_START msg=audit(1793534500.123:9): pid=9 uid=0 auid=1000 ses=3 msg='op=PAM:session_open acct="sato" exe="/usr/lib/openssh/sshd-session" hostname=h addr=192.0.2.9 terminal=ssh res=success'
+type=USER_LOGIN msg=audit(1793534501.123:10): pid=9 uid=0 auid=1000 ses=3 msg='op=login id=1000 exe="/usr/bin/login" hostname=? addr=? terminal=tty1 res=success'\035UID="root" AUID="mori" ID="mori"
+type=USER_START msg=audit(1793534502.123:11): pid=9 uid=0 auid=1000 ses=3 msg='op=PAM:session_open acct=7361746F exe="/usr/bin/login" hostname=? addr=? terminal=tty1 res=success'
+type=ACCT_LOCK msg=audit(1793534503.123:12): pid=9 uid=0 auid=0 ses=3 msg='op=locked-password acct="tanaka" exe="/usr/bin/passwd" hostname=? addr=? terminal=pts/0 res=success'
+type=USER_MGMT msg=audit(1793534504.123:13): pid=9 uid=0 auid=0 ses=3 msg='op=changing-expire-date acct="tanaka" exe="/usr/sbin/usermod" hostname=? addr=? terminal=pts/0 res=success'
+type=DEL_USER msg=audit(1793534505.123:14): pid=9 uid=0 auid=0 ses=3 msg='op=delete-user acct="tanaka" exe="/usr/sbin/userdel" hostname=? addr=? terminal=pts/0 res=failed'
+type=DEL_USER msg=audit(1793534506.123:15): pid=9 uid=0 auid=0 ses=3 msg='op=delete-user acct="tanaka" exe="/usr/sbin/userdel" hostname=? addr=? terminal=pts/0 res=success'
+X
+sed -i 's/\\035/\x1d/' audit/audit.log
+"""
 _BUSYBOX = r"""
 cat > messages <<'X'
 Nov 20 10:00:00 h authpriv.notice dropbear[1]: Password auth succeeded for 'sato' from 192.0.2.9:5
@@ -116,7 +137,7 @@ def test_no_text_of_a_line_leaves_the_host() -> None:
 
 
 @pytest.mark.parametrize("shell", SHELLS)
-@pytest.mark.parametrize("lines", [_LINES + "touch -d '2026-11-05' auth.log\n", _BUSYBOX], ids="ab")
+@pytest.mark.parametrize("lines", [_LINES + "touch -d '2026-11-05' auth.log\n", _BUSYBOX, _AUDIT])
 def test_every_shell_gives_the_same_payload(shell: str, lines: str) -> None:
     kept = _ask(lines, shell).sections["events"].parts
     assert [it.raw for it in kept] == [it.raw for it in _ask(lines).sections["events"].parts]
@@ -144,6 +165,22 @@ def test_a_longer_log_without_log_ins_does_not_hide_the_one_that_has_them() -> N
     setup += "printf 'Oct  1 10:00:00 h cron[1]: x\\nNov 20 10:00:00 h cron[1]: x\\n' > auth.log; touch -d '2026-11-20 10:00' auth.log\n"
     facts = _facts(setup)
     assert (facts.covered_from, facts.log_ins) == (datetime(2026, 11, 20, 10, tzinfo=UTC), True)
+
+
+def test_auditd_proves_a_session_and_a_deletion_and_no_absence() -> None:
+    """Documented, not run. A lock closes nothing, and a change of the expiry date does not name the date."""
+    answer = _ask(_AUDIT)
+    facts = answer.facts("events")
+    assert isinstance(facts, EventsFacts)
+    assert [(*it, event.at.second) for it, event in zip(_told(facts), facts.events, strict=True)] == [
+        ("opened", "sato", "sshd", 40),
+        ("delete-user", "tanaka", "userdel", 46),
+    ]
+    assert (facts.covered_from, facts.hidden, facts.log_ins) == (None, Reason.NO_SOURCE, False)
+    for planted in (b"CANARY", b"192.0.2.9", b"mori"):
+        assert planted not in answer.stream
+    assert _told(_facts(_AUDIT + "sed -i s/mori/sato/g audit/audit.log\n"))[1] == ("opened", "sato", "login")
+    assert _told(_facts(_AUDIT + "chmod 700 audit\n", user="65534")) == []
 
 
 _SERIES = r"""
