@@ -62,7 +62,9 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 _OBSOLETE = say("a forced periodic change of passwords is no longer recommended")
 ADVICE = (
-    Advice(text=_OBSOLETE, source="NIST SP 800-63B (2017), 5.1.1.2; NIST SP 800-63B-4 (2025), 3.1.1.2"),
+    Advice(
+        text=_OBSOLETE, source="NIST SP 800-63B-4 (2025), 3.1.1.2: SHALL NOT; in 2017, 5.1.1.2: SHOULD NOT"
+    ),
     Advice(text=_OBSOLETE, source="PPC Q&A 10-19: lists re-use, length and lock-out, not periodic change"),
     Advice(text=_OBSOLETE, source="PrivacyMark examination, April 2018: expiry taken out of the examples"),
 )

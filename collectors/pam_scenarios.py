@@ -106,6 +106,10 @@ class Host(Struct, frozen=True, kw_only=True):
             return min(max(default, 0), _MOST_REMEMBERED)
         return max(rule.number("remember") or 0, 0) if rule.module in _STORES else 0
 
+    def is_off(self, rule: Rule) -> bool:
+        """Whether pam_pwhistory was told to remember nothing, and then does not even ask."""
+        return rule.module == "pam_pwhistory" and not self.remembers(rule)
+
     def min_length(self, rule: Rule) -> int:
         """Return the shortest password that the rule takes; pwquality's credits make up for characters."""
         if rule.module != "pam_pwquality":
@@ -201,6 +205,8 @@ def can_change(stack: tuple[Rule, ...], host: Host) -> bool:
         """PAM_PRELIM_CHECK: the owner gives the right current password."""
         if not host.has(rule):
             yield "module_unknown", asked
+        elif host.is_off(rule):
+            yield "ignore", asked
         elif rule.module in _STORES and "use_first_pass" in rule.args and not asked:
             yield "auth_err", asked  # nobody has asked for the current password
         elif rule.module in _STORES | _CHECKS:
@@ -225,6 +231,8 @@ def _change(
         ready, bad, good = carry
         if not host.has(rule):
             yield "module_unknown", carry
+        elif host.is_off(rule):
+            yield "ignore", carry
         elif rule.module in _STORES:
             yield "authtok_err", (Typed.NONE, bad, good)
             takes = (Typed.GOOD,) if refuses(rule) else (Typed.BAD, Typed.GOOD)

@@ -85,8 +85,10 @@ def test_what_the_log_said_of_the_day_counts_after_it_was_rotated_away(
     told: str, results: list[Result]
 ) -> None:
     said = _seen(f"{told}:sato:{MOVED_TO}", LAST_RUN, LAST_RUN) if told else {}
-    found = _judge(_history(_LATER, _OLD, said), pwchanges(covered_from=None))
-    assert [it.result for it in found] == results
+    history = _history(_LATER, _OLD, said)
+    assert [it.result for it in _judge(history, pwchanges(covered_from=None))] == results
+    unseen = [it.result for it in _judge(history, unknown(Reason.TIMEOUT))]
+    assert unseen == (results if told else [Result.UNKNOWN])
 
 
 def test_a_day_after_the_last_write_of_shadow_is_no_day_of_a_change() -> None:

@@ -50,6 +50,7 @@ def _password(*given: str, **files: str) -> PasswordStack:
         ("password sufficient pam_unix\n" + _HISTORY, 0, Flaw.SKIPPED),
         ("password [success=1 default=ignore] pam_x\n" + _HISTORY + "password required pam_unix\n", 0, Flaw.SKIPPED),
         ("password [success=1 default=ignore] pam_localuser\n" + _HISTORY + _UNIX.replace(" use_authtok", ""), 0, Flaw.SKIPPED),
+        ("password requisite pam_pwquality\npassword [success=1 default=ignore] pam_localuser\n" + _HISTORY + _UNIX, 0, Flaw.SKIPPED),
         ("password [success=ignore default=1] pam_localuser\n" + _HISTORY + _UNIX, 5, None),
         (_HISTORY + "password optional pam_x\n" + _UNIX, 0, Flaw.ASKS_AGAIN),
         (_HISTORY + "password optional pam_x use_authtok\n" + _UNIX, 5, None),
@@ -133,7 +134,7 @@ _SETUP = r"""
 rm -rf /etc/pam.d /etc/security; mkdir -p /etc/pam.d /etc/security/pwquality.conf.d
 printf '%s\n' '# password required pam_pwhistory.so remember=9' \
   '	password	required \' '  pam_pwhistory.so remember=5 file=/CANARY # CANARY' \
-  'password required pam_mysql.so \' '  passwd=CANARY-SECRET use_authtok' \
+  'password required pam_mysql.so \' '  passwd=CANARY-SECRET \' ' # not the end' '  use_authtok' \
   '-Password [success=1 default=ignore] /lib/security/pam_unix.so use_authtok sha512' \
   'password substack common-inner' \
   'CANARY words that are no rule' > /etc/pam.d/passwd

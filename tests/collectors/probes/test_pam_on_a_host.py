@@ -27,6 +27,8 @@ _PASSWORD = {
     "after pam_unix": f"password sufficient pam_unix.so nodelay sha512 rounds=1000\npassword required {_HISTORY} use_authtok\n",
     "jumped over": f"password [success=1 default=ignore] pam_permit.so\npassword required {_HISTORY}\n{_UNIX}{_END}",
     "jumped over for system accounts only": f"password [success=1 default=ignore] pam_succeed_if.so uid < 1000 quiet\npassword required {_HISTORY}\n{_UNIX} use_authtok{_END}",
+    "in a substack that is jumped over": f"password [success=1 default=ignore] pam_permit.so\npassword substack two\n{_UNIX} use_authtok{_END}",
+    "after a jump out of a substack": f"password substack jump\npassword required {_HISTORY}\n{_UNIX} use_authtok{_END}",
     "in a substack": f"password substack inner\n{_UNIX} use_authtok{_END}",
     "in a substack whose end is not the stack's": f"password substack done\npassword requisite {_HISTORY}\n{_UNIX} use_authtok{_END}",
     "in an included file whose end is the stack's": f"password include done\npassword requisite {_HISTORY}\n{_UNIX} use_authtok{_END}",
@@ -38,6 +40,8 @@ _PASSWORD = {
     "a length and a history": f"password requisite pam_pwquality.so dictcheck=0 minlen=12\npassword required {_HISTORY} use_authtok\n{_UNIX} use_authtok{_END}",
     "a history before a length that asks again": f"password required {_HISTORY}\npassword required pam_pwquality.so retry=3 dictcheck=0 minlen=12\n{_UNIX} use_authtok{_END}",
     "a length that is not enforced": f"password requisite pam_pwquality.so dictcheck=0 minlen=12 enforcing=0\n{_UNIX} use_authtok{_END}",
+    "a length of the file, which wins over its drop-ins": f"password requisite pam_pwquality.so dictcheck=0\n{_UNIX} use_authtok{_END}",
+    "a number of the file, which Debian 12's module does not read": f"password required pam_pwhistory.so\n{_UNIX}{_END}".replace("nodelay", "use_authtok nodelay"),
     "a length by pam_unix": f"{_UNIX} minlen=12{_END}",
     "pam_unix refuses what it reads as nonsense": f"password [success=foo] {_HISTORY}\n{_UNIX} use_authtok{_END}",
     "a file that is not there": f"password include nowhere\n{_UNIX}{_END}",
@@ -51,6 +55,12 @@ install -m 4755 "$(command -v pamtester)" /usr/local/bin/as-owner
 mkdir -p /run/faillock
 printf 'password required pam_pwhistory.so remember=7\n' > /etc/pam.d/inner
 printf 'password sufficient pam_permit.so\n' > /etc/pam.d/done
+printf 'minlen = 12\n' > /etc/security/pwquality.conf
+mkdir -p /etc/security/pwquality.conf.d
+printf 'minlen = 6\n' > /etc/security/pwquality.conf.d/50-less.conf
+printf 'remember = 0\n' > /etc/security/pwhistory.conf
+printf 'password required pam_permit.so\npassword required pam_pwhistory.so remember=7\n' > /etc/pam.d/two
+printf 'password [success=3 default=ignore] pam_permit.so\n' > /etc/pam.d/jump
 """
 # The owner changes A to B, then tries to get A back, or a short one, and types whatever may help.
 _CHANGE = r"""
