@@ -4,10 +4,11 @@ from collections.abc import Iterator
 
 from checks.account_view import View
 from checks.leavers import Register
-from checks.model import Outcome, Result, Subject
+from checks.model import Outcome, Result, Subject, not_known
 from checks.scene import NOTHING_LEFT, Scene
 from checks.sudo_rights import rules_left
 from checks.text import say
+from collectors.evidence import Reason
 from collectors.facts import Known
 from collectors.probes.accounts import Account
 
@@ -51,6 +52,18 @@ def judge_lost_homes(view: View, register: Register) -> Iterator[Outcome]:
                 expected=NOTHING_LEFT,
                 actual=say("uid {uid}", uid=home.uid),
             )
+
+
+def judge_other_stores(scene: Scene) -> Iterator[Outcome]:
+    """Say once that programs with passwords of their own may know people who left (A25)."""
+    stores = scene.view.residue.value.stores if isinstance(scene.view.residue, Known) else ()
+    if stores and any(it.deadline <= scene.view.now for it in scene.register.leavers.values()):
+        yield not_known(
+            Subject(kind="other-accounts", name="samba"),
+            Reason.OUTSIDE_HOST,
+            NOTHING_LEFT,
+            detail=f"who may log in to Samba, {', '.join(stores)}",
+        )
 
 
 def homes_of(view: View, name: str) -> tuple[tuple[int, str | None], ...]:

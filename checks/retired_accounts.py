@@ -12,7 +12,7 @@ judged from the log of log-ins, the expiry date, the change time of the account 
 log-in after the last day is named, also from wtmp, lastlog and their successors; that there was none is said
 only where the log covers all the time since. Accounts that are neither on the roster nor declared are named
 too. Of people who moved, every group and rule of sudo is compared with what their new post is declared to
-need.
+need. Roles of leavers in the PostgreSQL servers of the host count as ways in while they may log in.
 
 ## Why it matters
 
@@ -23,8 +23,9 @@ and services go on working.
 
 Set the account's expiry date (`usermod --expiredate 1 NAME`) on the last day, end its processes, and
 remove its keys from other accounts and its name from the rules of sudo. Declare accounts that belong to no
-single person under `[[account]]`. Take people who move out of the groups of the former post on the same day,
-and declare what posts need under `[[post]]`.
+single person under `[[account]]`. Take LOGIN from roles of PostgreSQL (`ALTER ROLE NAME NOLOGIN`), since
+VALID UNTIL ends a password and nothing else. Take people who move out of the groups of the former post on
+the same day, and declare what posts need under `[[post]]`.
 """
 
 from collections.abc import Iterator
@@ -37,10 +38,11 @@ from checks.account_view import View
 from checks.accounts_of_leavers import judge_leaver
 from checks.accounts_of_others import judge_other, judge_unreadable
 from checks.closure import Standing, absence, closure
+from checks.database_roles import judge_database_roles
 from checks.fleet import Fleet, watch_keys
 from checks.foreign_keys import foreign_keys
 from checks.leavers import register_of
-from checks.left_behind import judge_lost_homes
+from checks.left_behind import judge_lost_homes, judge_other_stores
 from checks.model import (
     Clock,
     History,
@@ -63,6 +65,7 @@ from collectors.probes.events import EventsFacts
 from collectors.probes.keys import KeysFacts
 from collectors.probes.logins import LoginsFacts
 from collectors.probes.names import NamesFacts
+from collectors.probes.pgroles import PgRolesFacts
 from collectors.probes.residue import ResidueFacts
 from collectors.probes.shadow import ShadowFacts
 from collectors.probes.sshd import SshdFacts
@@ -154,6 +157,7 @@ def retired_accounts(
     events: Fact[EventsFacts],
     logins: Fact[LoginsFacts],
     sudo: Fact[SudoFacts],
+    pgroles: Fact[PgRolesFacts],
     options: Limits,
     clock: Clock,
     target: Target,
@@ -181,6 +185,7 @@ def retired_accounts(
         events=events,
         logins=logins,
         sudo=sudo,
+        pgroles=pgroles,
         numbers=Numbers(
             disable_within=options.disable_within.timedelta,
             unowned=Result(options.unowned),
@@ -199,6 +204,8 @@ def retired_accounts(
     outcomes.extend(judge_lost_homes(view, register))
     outcomes.extend(judge_unreadable(view))
     outcomes.extend(judge_unseen_rules(scene))
+    outcomes.extend(judge_database_roles(scene))
+    outcomes.extend(judge_other_stores(scene))
     if not outcomes and isinstance(names, Unknown):
         outcomes.append(not_known(Subject(kind="host", name=""), names.reason, CLOSED, detail=names.detail))
     yield from outcomes or [

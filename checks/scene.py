@@ -13,6 +13,7 @@ from collectors.facts import Fact
 from collectors.probes.accounts import Account
 from collectors.probes.events import EventsFacts
 from collectors.probes.logins import LoginsFacts
+from collectors.probes.pgroles import PgRolesFacts
 from collectors.probes.sudo import SudoFacts
 
 CLOSED = say("closed: expired, or no account")
@@ -55,6 +56,7 @@ class Scene(Struct, frozen=True, kw_only=True):
     events: Fact[EventsFacts]
     logins: Fact[LoginsFacts]
     sudo: Fact[SudoFacts]
+    pgroles: Fact[PgRolesFacts]
     numbers: Numbers
     clock: Clock
     target: Target

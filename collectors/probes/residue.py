@@ -50,6 +50,8 @@ class ResidueFacts(Facts, frozen=True, kw_only=True):
     """enabled user services (systemd.unit(5)) in the homes of those asked about"""
     mail: tuple[str, ...]
     """those asked about who have mail in /var/mail"""
+    stores: tuple[str, ...]
+    """files in which Samba keeps passwords of its own; also where the folder cannot be looked into"""
     homes: tuple[Home, ...] | None
 
 
@@ -63,6 +65,11 @@ def parse(section: Section) -> ResidueFacts:
         linger=_linger(required(section, "linger")),
         units=_counted(required(section, "units")),
         mail=tuple(line for _, line in rows(required(section, "mail"))),
+        stores=tuple(
+            fields(part, number, line, 2)[1]
+            for part in (required(section, "stores"),)
+            for number, line in rows(part)
+        ),
         homes=_homes(required(section, "homes")),
     )
 

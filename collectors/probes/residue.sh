@@ -71,6 +71,12 @@ sec_residue() {
   for tk_n in $TK_NAMES; do
     if [ -s "/var/mail/$tk_n" ] || [ -s "/var/spool/mail/$tk_n" ]; then printf '%s\n' "$tk_n"; fi
   done
+  # Passwords that programs keep for themselves: only that they do.
+  tk_part read stores
+  for tk_f in /var/lib/samba/private/passdb.tdb /var/lib/samba/private/sam.ldb /etc/samba/smbpasswd; do
+    tk_is=$(tk_state "$tk_f")
+    if [ "$tk_is" != absent ]; then printf '%s:%s\n' "$tk_is" "$tk_f"; fi
+  done
   if [ -d /home ]; then
     # %U asks the name services, and /home may be a network's: neither may hold us up.
     tk_out=$(tk_within 4 find /home/. ! -name . -prune -type d -exec stat -c '%u:%U:%n' {} +)

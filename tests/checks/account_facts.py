@@ -17,6 +17,7 @@ from collectors.probes.keys import KeyFile, KeysFacts, PublicKey
 from collectors.probes.logins import LoginsFacts
 from collectors.probes.names import NamesFacts, ServiceEntry
 from collectors.probes.pam import AuthStack, PamFacts, PamService, PasswordStack
+from collectors.probes.pgroles import PgRolesFacts
 from collectors.probes.pwchanges import PasswordChangesFacts
 from collectors.probes.residue import ResidueFacts
 from collectors.probes.shadow import PasswordState, ShadowEntry, ShadowFacts
@@ -193,7 +194,7 @@ def keys(*files: KeyFile) -> KeysFacts:
 def residue(**more: Any) -> ResidueFacts:
     """Nothing left behind."""
     values: dict[str, Any] = dict.fromkeys(
-        ("processes", "crontabs", "system_jobs", "at_jobs", "linger", "units", "mail", "homes"), ()
+        ("processes", "crontabs", "system_jobs", "at_jobs", "linger", "units", "mail", "stores", "homes"), ()
     )
     return ResidueFacts(**{**values, **more})
 
@@ -273,6 +274,7 @@ def judge(**given: Any) -> list[Outcome]:
         "events": events(),
         "logins": logins(),
         "sudo": sudo(),
+        "pgroles": PgRolesFacts(servers=(), asked=frozenset()),
     }
     for name in given.keys() & facts.keys():
         facts[name] = given[name]

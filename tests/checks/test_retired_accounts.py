@@ -690,5 +690,6 @@ def test_the_catalogue_knows_what_it_needs() -> None:
         "logins",
         "events",
         "sudo",
+        "pgroles",
     }
     assert entry.options is Limits

@@ -100,6 +100,15 @@ RECIPES = {
             script=_script("busybox.sh"),
         ),
         Recipe(name="extrausers", below="bookworm-archive", packages=("libnss-extrausers",)),
+        *(
+            Recipe(
+                name=f"{suite}-postgres",
+                below=f"{suite}-archive",
+                packages=("postgresql",),
+                script='pg_ctlcluster "$(ls /etc/postgresql)" main stop || true\n',
+            )
+            for suite in ("bookworm", "trixie")
+        ),
         Recipe(name="shells", below="bookworm-archive", packages=("tcsh", "fish", "zsh")),
         Recipe(name="bookworm-automatic", below="bookworm-systemd", packages=("unattended-upgrades",)),
         Recipe(name="trixie-automatic", below="trixie-systemd", packages=("unattended-upgrades",)),

@@ -149,6 +149,12 @@ RC
 """
 )
 
+_POSTGRES = """
+chmod 1777 /dev/shm
+install -d -o postgres -g postgres -m 2775 /run/postgresql
+pg_ctlcluster "$(ls /etc/postgresql)" main start
+"""
+
 # dropbear has a key format of its own, and knows no drop-ins.
 _DROPBEAR_KEY = """
 dropbearconvert openssh dropbear /etc/ssh/ssh_host_ed25519_key \\
@@ -230,6 +236,9 @@ PERSONAS: dict[str, Persona] = {
         echo "$KEY_tanaka" | lab-key tanaka
         """,
     ),
+    # Every promise kept, with a PostgreSQL server: Debian's own cluster, as its package makes it.
+    "postgres-15": Persona(image="bookworm-postgres", script=_POSTGRES),
+    "postgres-17": Persona(image="trixie-postgres", script=_POSTGRES),
     # Every promise kept once SHELL_LOGINS are declared as accounts of the audit; Host.as_login chooses one of
     # them. audit-bash's .bashrc prints, and exports functions called ls and awk.
     "shells": Persona(image="shells", script=_SHELLS),

@@ -204,3 +204,12 @@ def test_the_noisy_bash_replaces_ls_and_awk_in_every_bash_below_it(host: HostFac
     noisy = ssh(host("shells").as_login("audit-bash"), "ls /; bash --norc -c 'awk 1 /etc/hostname'")
     assert noisy.stdout.splitlines() == [NOISE, "fake ls", "fake awk"]
     assert noisy.stderr.splitlines() == [NOISE]
+
+
+# --- databases --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("version", ["15", "17"])
+def test_the_postgres_host_runs_the_cluster_of_debians_package(host: HostFactory, version: str) -> None:
+    listed = host(f"postgres-{version}").sh("pg_lsclusters -h").stdout.split()
+    assert listed[:5] == [version, "main", "5432", "online", "postgres"]

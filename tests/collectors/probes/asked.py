@@ -14,7 +14,7 @@ from tests.lab.host import Host
 
 ACCOUNT_PROBES = (
     *("accounts", "names", "shadow", "sshd", "keys", "residue", "logins", "events", "sudo", "pam"),
-    "pwchanges",
+    *("pwchanges", "pgroles"),
 )
 SHELLS = (("dash",), ("bash",), ("bash", "--posix"), ("busybox", "ash"))
 

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collectors.evidence import Part, Reason, Section, SectionState
@@ -18,11 +18,12 @@ from config.errors import ParseError
 
 _PARTS = {
     "accounts": ("passwd", "group", "/etc/login.defs", "times", "pam"),
+    "pgroles": ("asked", "servers", "1"),
     "names": ("nsswitch", "asked", "found", "initgroups"),
     "shadow": ("shadow",),
     "sshd": ("effective", "daemons", "/etc/ssh/sshd_config"),
     "keys": ("patterns", "files"),
-    "residue": ("processes", "crontabs /a", "cron.d", "at /b", "linger", "units", "mail", "homes"),
+    "residue": ("processes", "crontabs /a", "cron.d", "at /b", "linger", "units", "mail", "stores", "homes"),
 }
 _PIECES = st.sampled_from(
     [
@@ -59,6 +60,7 @@ def _section(name: str, **parts: tuple[str, bytes]) -> Section:
 
 @pytest.mark.parametrize("name", _PARTS)
 @given(data=st.data())
+@settings(deadline=None)  # the first call imports every probe
 def test_any_bytes_give_facts_or_a_parse_error(name: str, data: st.DataObject) -> None:
     parts = {
         part: (data.draw(_WORDS), data.draw(_BYTES)) for part in _PARTS[name] if data.draw(st.booleans())

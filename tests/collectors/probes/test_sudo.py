@@ -239,7 +239,7 @@ _TEXT = st.one_of(st.lists(_PIECES, max_size=40).map("".join), st.text(max_size=
     doas=_TEXT,
     addresses=_TEXT,
 )
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 def test_any_text_gives_facts_or_a_parse_error(
     text: str, folder: tuple[str, str], doas: str, addresses: str
 ) -> None:

@@ -1,0 +1,89 @@
+"""Roles of people who left in the PostgreSQL servers of a host."""
+
+from collections.abc import Iterator
+
+from checks.leavers import Leaver
+from checks.model import Outcome, Result, Subject, not_known
+from checks.scene import Scene
+from checks.text import say
+from collectors.evidence import Reason
+from collectors.facts import Known, Unknown
+from collectors.probes.pgroles import PgRole
+
+_EXPECTED = say("no role, or one without LOGIN")
+_MOST = 5
+
+
+def judge_database_roles(scene: Scene) -> Iterator[Outcome]:
+    """Judge each leaver's roles, and say once a host that servers could not be asked."""
+    due = [it for it in scene.register.leavers.values() if it.deadline <= scene.view.now]
+    if not due:
+        return
+    for reason, detail in _unseen(scene, frozenset(it.name for it in due)):
+        yield not_known(Subject(kind="postgresql", name=""), reason, _EXPECTED, detail=detail)
+        break
+    for leaver in due:
+        found = [
+            (role, server.where)
+            for server in (scene.pgroles.value.servers if isinstance(scene.pgroles, Known) else ())
+            for role in server.roles
+            if role.name == leaver.name
+        ]
+        if found:
+            yield _judged(scene, leaver, found)
+
+
+def _judged(scene: Scene, leaver: Leaver, found: list[tuple[PgRole, str]]) -> Outcome:
+    """Fail while any of a leaver's roles may log in.
+
+    VALID UNTIL ends the password: peer, certificate, GSS and trust go on letting the role in (A24).
+    """
+    able = [(role, where) for role, where in found if role.can_log_in]
+    subject = Subject(kind="database-role", name=leaver.name)
+    day = leaver.left_on.isoformat()
+    if not able:
+        return Outcome(
+            subject=subject,
+            result=Result.PASS,
+            summary=say(
+                "{name} left on {day}, the role in PostgreSQL cannot log in", name=leaver.name, day=day
+            ),
+            expected=_EXPECTED,
+            actual=say("NOLOGIN"),
+        )
+    listed = "; ".join(f"{where}: {_said(scene, role)}" for role, where in able[:_MOST])
+    return Outcome(
+        subject=subject,
+        result=Result.FAIL,
+        summary=say(
+            "{name} left on {day} and has a role in PostgreSQL that may log in", name=leaver.name, day=day
+        ),
+        expected=_EXPECTED,
+        actual=say("{roles}", roles=listed),
+    )
+
+
+def _said(scene: Scene, role: PgRole) -> str:
+    words = ["LOGIN"]
+    if role.superuser:
+        words.append("SUPERUSER")
+    if role.password.value == "none":
+        words.append("no password, so by peer, certificate, GSS or trust")
+    elif role.valid_until and role.valid_until <= scene.view.now:
+        words.append("its password has ended, which stops no other way to log in")
+    if role.reaches:
+        words.append(f"may become {', '.join(it.lstrip('!') for it in role.reaches[:_MOST])}")
+    if any(it.startswith("!") for it in role.reaches):
+        words.append("a superuser among them")
+    return ", ".join(words)
+
+
+def _unseen(scene: Scene, names: frozenset[str]) -> Iterator[tuple[Reason, str]]:
+    if isinstance(scene.pgroles, Unknown):
+        yield scene.pgroles.reason, scene.pgroles.detail or "roles in PostgreSQL"
+        return
+    for server in scene.pgroles.value.servers:
+        if server.unknown:
+            yield server.unknown, f"roles in the server at {server.where}"
+    if scene.pgroles.value.servers and not names <= scene.pgroles.value.asked:
+        yield Reason.NOT_COLLECTED, "a leaver whose role was not asked for"
