@@ -130,6 +130,7 @@ sec_apt() {
   tk_part read releases
   printf '%s\n' "$tk_releases"
 
+  tk_marked=$(printf '%s\n' "$tk_releases" | sed -n '/^[ST] /p')
   tk_apt_lists S
   # shellcheck disable=SC2086
   set -- $tk_found
@@ -144,7 +145,7 @@ sec_apt() {
     for tk_f in $(printf '%s\n' "$tk_sized" | sed -n 's/^K //p'); do set -- "$@" "$tk_f"; done
   fi
   tk_part read join
-  printf '%s\n' "$tk_sized" | sed -n '/^B /p'
+  if [ "$tk_sized" ]; then printf '%s\n' "$tk_sized" | sed -n '/^B /p'; fi
   {
     # shellcheck disable=SC2016
     tk_within 8 dpkg-query -W -f '${Package}\t${Architecture}\t${Version}\t${db:Status-Abbrev}\t${source:Package}\n'
@@ -197,7 +198,10 @@ sec_apt() {
 # tk_apt_lists MARK: sets tk_found to the package lists of the Release files with that mark.
 tk_apt_lists() {
   tk_found=
-  for tk_p in $(printf '%s\n' "$tk_releases" | sed -n "s/^$1 //p"); do
+  tk_mark=
+  for tk_p in $tk_marked; do
+    case $tk_p in S | T) tk_mark=$tk_p; continue ;; esac
+    [ "$tk_mark" = "$1" ] || continue
     for tk_f in "$tk_lists/$tk_p"Packages "$tk_lists/$tk_p"Packages.* "$tk_lists/$tk_p"*_Packages "$tk_lists/$tk_p"*_Packages.*; do
       case ${tk_f##*/} in *[!A-Za-z0-9._%:+~,@=-]*) continue ;; esac
       [ -f "$tk_f" ] && tk_found="$tk_found $tk_f"
