@@ -47,6 +47,7 @@ LOUD = {
 UNPRIVILEGED = {
     # A live process of a leaver is visible to anybody, so this much is proven without root.
     ("retired-accounts", "account tanaka", "fail"),
+    ("retired-accounts", "sudo-rules", "unknown"),
     ("access-log-retention", "log auth", "unknown"),
     ("access-log-retention", "log btmp", "unknown"),
     ("patch-currency", "restart replaced files", "unknown"),
