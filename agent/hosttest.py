@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 
 from agent.clock import now
 from agent.fresh import fresh_boundary, fresh_salt
+from agent.lastrun import chosen
 from agent.reach import Reach
 from agent.sites import Site
 from collectors.evidence import Reason, TargetEvidence
@@ -14,7 +15,6 @@ from collectors.ssh import scan_host_key
 from collectors.transport import HINTS
 from collectors.visit import visit
 from config.errors import TenkenError
-from config.inventory import select
 from config.model import Host, Privilege, TransportKind
 
 NO_PLAN = "0" * 64
@@ -95,4 +95,4 @@ def _pin_one(site: Site, host: Host, confirm: Callable[[str], bool] | None) -> I
 
 
 def _chosen(site: Site, names: tuple[str, ...]) -> tuple[Host, ...]:
-    return select(site.config.host, ",".join(names) or None)
+    return chosen(site, ",".join(names))

@@ -14,6 +14,7 @@ from agent.fanout import Job, fan_out
 from agent.fresh import fresh_boundary, fresh_salt
 from agent.history import read_history, write_histories
 from agent.lastrun import LEFT_OUT as UNVISITED
+from agent.lastrun import chosen
 from agent.lastrun import owed as promised
 from agent.planning import LEFT_OUT, host_probes, make_plan, used
 from agent.progress import Progress
@@ -30,7 +31,6 @@ from collectors.facts import Known, Probe, read_fact
 from collectors.script import Parameters, is_plain_name
 from collectors.sources.roster import PROBE as ROSTER
 from collectors.visit import visit
-from config.inventory import select
 from config.model import Host
 from reports.documents import Catalogue, Exceptions, Plan, decode, encode, encode_verdicts
 from reports.html import render
@@ -165,7 +165,7 @@ def inspect(
     a private key. What a target does wrong never ends the run.
     """
     config = site.config
-    selected = tuple(host for host in select(config.host, request.limit or None) if not host.excluded)
+    selected = tuple(host for host in chosen(site, request.limit) if not host.excluded)
     reach = Reach(site, selected)
     key = SealKey.load(site.key, origin=origin_of(config.site.id))
     with Store.open(site.state) as store, reach:

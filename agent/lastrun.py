@@ -4,11 +4,15 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
+import msgspec
 from msgspec import Struct
 
 from agent.sites import Site
 from agent.slots import Due, due
+from collectors.evidence import Status, TargetKind
 from config.errors import StoreError
+from config.inventory import select
+from config.model import Host
 from reports.runlog import read_runs
 from reports.statement import Run
 
@@ -35,6 +39,34 @@ def last_whole_run(site: Site) -> LastRun | None:
     A run that was limited or interrupted is a record, but it does not keep the promised slot.
     """
     return _newest([run for run in read_runs(site.state) if not run.counts.get(LEFT_OUT)])
+
+
+def chosen(site: Site, limit: str) -> tuple[Host, ...]:
+    """Return the hosts that a limit names, all of them for an empty one; see `config.inventory.select`."""
+    return select(site.config.host, limit or None, failed=lambda: failed_hosts(site))
+
+
+def failed_hosts(site: Site) -> frozenset[str]:
+    """Name the hosts that the newest run, limited or not, could not inspect as a whole."""
+    last = last_run(site)
+    if last is None:
+        return frozenset()
+    found: set[str] = set()
+    for path in (site.state / "runs" / f"{last.run:06d}" / "evidence").glob("*.json"):
+        if path.name.endswith(".history.json"):
+            continue
+        seen = msgspec.json.decode(path.read_bytes(), type=_Seen)
+        if seen.kind is TargetKind.HOST and seen.status not in (Status.COLLECTED, Status.EXCLUDED):
+            found.add(seen.target)
+    return frozenset(found)
+
+
+class _Seen(Struct, frozen=True, kw_only=True):
+    """The little of an evidence file that is looked at here."""
+
+    target: str
+    kind: TargetKind
+    status: Status
 
 
 def _newest(runs: Sequence[Run]) -> LastRun | None:

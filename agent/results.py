@@ -3,11 +3,11 @@
 from typing import Any
 
 from agent.inspection import Inspected
+from agent.lastrun import chosen
 from agent.output import print_json, print_table
 from agent.planning import LEFT_OUT, rules_of, targets_of
 from agent.sites import Site
 from checks.model import Result
-from config.inventory import select
 from reports.html import WORDS, verdict
 from reports.view import ReportView
 
@@ -114,7 +114,7 @@ def summary(view: ReportView) -> dict[str, Any]:
 
 def print_plan(site: Site, limit: str, shape: str) -> None:
     """Show which safeguards would be judged on which targets; nobody is contacted."""
-    selected = [host for host in select(site.config.host, limit or None) if not host.excluded]
+    selected = [host for host in chosen(site, limit) if not host.excluded]
     rules = rules_of(site.config, site.entries)
     rows: list[dict[str, str]] = []
     for target in targets_of(site.config, selected):

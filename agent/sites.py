@@ -3,8 +3,9 @@
 import os
 from pathlib import Path
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
+from agent.inventories import with_inventories
 from agent.slots import check_schedule
 from checks.catalogue import Entry, catalogue
 from config.load import Loaded, load
@@ -73,7 +74,8 @@ def open_site(explicit: Path | None) -> Site:
         needs={name: _looks_at(entry) for name, entry in entries.items()},
     )
     check_schedule(loaded.config.schedule)
-    return Site(loaded=loaded, entries=entries)
+    config = with_inventories(loaded.config, loaded.folder)
+    return Site(loaded=structs.replace(loaded, config=config), entries=entries)
 
 
 def _looks_at(entry: Entry) -> frozenset[str]:

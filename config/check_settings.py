@@ -115,7 +115,7 @@ def _check_site(document: Document) -> None:
 
 def _check_targets(document: Document) -> None:
     hosts, journals = _rows(document, "host"), _rows(document, "mail")
-    if not document.tables.get("host") and not document.tables.get("mail"):
+    if not any(document.tables.get(name) for name in ("host", "inventory", "mail")):
         document.problem((), "nothing to inspect: no [[host]] and no [[mail]]", "add at least one [[host]]")
     seen: dict[str, Path] = {}
     for path, row in (*hosts, *journals):
@@ -143,7 +143,7 @@ def _check_targets(document: Document) -> None:
             )
         left_out += bool(reason)
         _check_forced(document, path, row)
-    if hosts and left_out == len(hosts) and not journals:
+    if hosts and left_out == len(hosts) and not journals and not document.tables.get("inventory"):
         document.problem(("host",), "every host is excluded: nothing is left to inspect")
 
 
@@ -217,7 +217,8 @@ def _matching(document: Document, path: Path, row: dict[str, Any]) -> list[str]:
         if isinstance(pattern, str):
             matched = {name for name in names if fnmatchcase(name, pattern)}
             found |= matched
-            if not matched:
+            # An inventory may have hosts of that name.
+            if not matched and not document.tables.get("inventory"):
                 document.problem(
                     (*path, "hosts", place),
                     f"{quote(pattern)} matches no [[host]]",
@@ -253,6 +254,7 @@ def _check_proof(document: Document, path: Path, safeguard: str, options: Option
         hint = did_you_mean(safeguard, options) or "tenken checks list shows what there is"
         document.problem(path, f"no safeguard is called {quote(safeguard)}", hint)
     declared = [key for key in TABLES if document.tables.get(key)]
+    declared += ["host"] if document.tables.get("inventory") else []
     for key in sorted(needs.get(safeguard, frozenset()).difference(declared)):
         # Nothing declared at all is said once, not for every promise.
         if declared:

@@ -1,6 +1,6 @@
 """Choose among the declared hosts: patterns of `--limit` and of service accounts."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from fnmatch import fnmatchcase
 
 from config.errors import ConfigError
@@ -9,14 +9,18 @@ from config.problems import did_you_mean, quote
 
 GROUP = "@"
 EXCEPT = "!"
+FAILED = "@failed"
 SEE = "tenken hosts list shows the inventory"
 
 
-def select(hosts: Iterable[Host], limit: str | None) -> tuple[Host, ...]:
+def select(
+    hosts: Iterable[Host], limit: str | None, *, failed: Callable[[], frozenset[str]] = frozenset
+) -> tuple[Host, ...]:
     """Return the hosts that `limit` names, in the order of the inventory; all of them for None.
 
-    `limit` is a list with commas: shell-style patterns of names (`web-*`), groups (`@dmz`), and
-    either with `!` before it to leave them out, whatever the order. With exclusions alone the rest
+    `limit` is a list with commas: shell-style patterns of names (`web-*`), groups (`@dmz`), `@failed`
+    for the hosts that `failed` gives (those of the last run that were not inspected as a whole), and
+    each with `!` before it to leave them out, whatever the order. With exclusions alone the rest
     of the inventory is meant. Raises ConfigError for a pattern that names no host, and when
     nothing is left: a limit that is misspelt must not be an inspection of nothing.
     """
@@ -28,10 +32,16 @@ def select(hosts: Iterable[Host], limit: str | None) -> tuple[Host, ...]:
     unwanted: set[str] = set()
     for word in words:
         pattern = word.removeprefix(EXCEPT).strip()
-        matched = {host.name for host in every if _matches(host, pattern)}
+        if pattern == FAILED:
+            matched = {host.name for host in every} & failed()
+        else:
+            matched = {host.name for host in every if _matches(host, pattern)}
         if not matched:
             known = {f"{GROUP}{group}" for host in every for group in host.groups}
             known |= {host.name for host in every}
+            if pattern == FAILED:
+                message = "--limit: no host failed in the last run"
+                raise ConfigError(message, hint=SEE)
             message = f"--limit: {quote(pattern)} names no host"
             raise ConfigError(message, hint=did_you_mean(pattern, sorted(known)) or SEE)
         (unwanted if word.startswith(EXCEPT) else wanted).update(matched)

@@ -164,6 +164,26 @@ class Host(Strict, frozen=True, kw_only=True):
         return self.address or self.name
 
 
+class InventorySource(Strict, frozen=True, kw_only=True):
+    """`[[inventory]]`: further hosts, in the JSON that `ansible-inventory --list` prints.
+
+    A `[[host]]` block of the same name wins as a whole.
+    """
+
+    command: tuple[str, ...] = ()
+    """a program and its arguments that prints the inventory; run in the configuration's folder"""
+    file: str = ""
+    """a file that holds it, instead of a command"""
+    groups: tuple[str, ...] = ()
+    """groups whose hosts are taken, by their names there; all hosts when none is named"""
+    user: LoginName | None = None
+    """the audit account on all of them; without it `ansible_user`, else `tenken`"""
+    privilege: Privilege = Privilege.NONE
+    transport: TransportKind = TransportKind.SSH
+    identity: str = ""
+    """private key file of hosts that name none"""
+
+
 class Ssh(Strict, frozen=True, kw_only=True):
     """`[ssh]`: what all SSH hosts share."""
 
@@ -286,6 +306,7 @@ class Config(Strict, frozen=True, kw_only=True):
     site: Site
     promise: tuple[Promise, ...] = ()
     host: tuple[Host, ...] = ()
+    inventory: tuple[InventorySource, ...] = ()
     account: tuple[ServiceAccount, ...] = ()
     post: tuple[Post, ...] = ()
     log: tuple[AccessLog, ...] = ()

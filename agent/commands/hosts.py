@@ -11,16 +11,19 @@ def command() -> None:
 
 
 @command.command("list")
-@click.option("--limit", default="", help="Only these hosts: patterns, @group, !pattern, comma-separated.")
+@click.option(
+    "--limit", default="", help="Only these hosts: patterns, @group, @failed, !pattern, comma-separated."
+)
 @click.option("--format", "shape", type=click.Choice(["text", "json"]), default="text")
 @click.pass_obj
 def list_(app: App, *, limit: str, shape: str) -> None:
     """List the hosts as they are declared; contact nobody."""
+    from agent.lastrun import chosen  # noqa: PLC0415
     from agent.output import print_json, print_table  # noqa: PLC0415 (start-up time)
     from agent.sites import open_site  # noqa: PLC0415
-    from config.inventory import select  # noqa: PLC0415
 
-    hosts = select(open_site(app.config).config.host, limit or None)
+    site = open_site(app.config)
+    hosts = chosen(site, limit)
     rows = [
         {
             "name": host.name,
@@ -114,16 +117,16 @@ def sudoers(app: App, names: tuple[str, ...], *, part: str | None, source: str) 
     import sys  # noqa: PLC0415 (start-up time)
 
     from agent import sudoers as texts  # noqa: PLC0415
+    from agent.lastrun import chosen  # noqa: PLC0415
     from agent.sites import open_site  # noqa: PLC0415
     from collectors.installed import text  # noqa: PLC0415
-    from config.inventory import select  # noqa: PLC0415
 
     if part == "probe":
         # The digest is that of these bytes: nothing may be added to them.
         sys.stdout.buffer.write(text())
         return
     site = open_site(app.config)
-    hosts = select(site.config.host, ",".join(names) or None)
+    hosts = chosen(site, ",".join(names))
     users = texts.audit_users(hosts)
     key = texts.public_key(site, hosts)
     match part:

@@ -8,7 +8,9 @@ from agent.cli import App
 
 
 @click.command(help="Inspect, judge, seal.")
-@click.option("--limit", default="", help="Only these hosts: patterns, @group, !pattern, comma-separated.")
+@click.option(
+    "--limit", default="", help="Only these hosts: patterns, @group, @failed, !pattern, comma-separated."
+)
 @click.option("--jobs", type=click.IntRange(1, 256), help="Hosts under way at once.")
 @click.option("--host-timeout", metavar="DURATION", help="The whole time one host may take, such as 90s.")
 @click.option("--dry-run", is_flag=True, help="Show hosts and safeguards; contact nobody.")

@@ -126,7 +126,7 @@ def test_a_journal_that_is_gone_is_unknown_in_a_run_and_hides_nothing(copy: Path
     assert done.returncode == 3
     results = {each["id"]: each["result"] for each in json.loads(done.stdout)["promises"]}
     assert results["mailed-files"] == "unknown"
-    assert results["security-updates"] != "unknown"
+    assert results["password-changes"] != "unknown"
 
 
 def test_a_missing_signing_key_stops_the_run_before_anything_is_contacted(copy: Path):

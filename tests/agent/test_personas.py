@@ -162,3 +162,8 @@ def test_sudo_is_never_tried_on_speculation(everything: LabSite, host: HostFacto
     log = host("unprivileged").sh("cat /var/log/auth.log").stdout
     assert "Accepted publickey for tenken" in log
     assert "sudo" not in log
+
+
+def test_failed_names_exactly_the_hosts_that_were_not_inspected_as_a_whole(everything: LabSite):
+    listed = everything.tenken("hosts", "list", "--limit", "@failed", "--format", "json")
+    assert {each["name"] for each in json.loads(listed.stdout)} == set(DEAD)
