@@ -10,6 +10,8 @@ import msgspec
 
 from agent.cli import tenken
 from checks.catalogue import Entry, catalogue
+from checks.support import Platform, Support
+from collectors.evidence import TargetKind
 from collectors.facts import Facts
 from collectors.registry import all_probes
 from config.codec import enc_hook
@@ -39,6 +41,7 @@ def pages() -> dict[str, str]:
     return {
         "checks.md": _checks(),
         "facts.md": _facts(),
+        "platforms.md": _platforms(),
         "tenken.schema.json": msgspec.json.format(msgspec.json.encode(schema(options)), indent=2).decode()
         + "\n",
     }
@@ -92,6 +95,24 @@ def _checks() -> str:
     return "\n".join(lines)
 
 
+def _platforms() -> str:
+    """Write what each safeguard's results rest on, by kind of host."""
+    entries = {name: entry for name, entry in catalogue().items() if entry.check.kind is TargetKind.HOST}
+    lines = [
+        WRITTEN,
+        "# Platforms\n",
+        "What a safeguard's results on a host of each kind rest on. The other safeguards look at no host.\n",
+        *(f"- **{each.value}**: {' '.join(_doc_strings(Support)[each.name].split())}" for each in Support),
+        "",
+        f"| | {' | '.join(f'[{name}](checks.md#{name})' for name in entries)} |",
+        f"|---|{'---|' * len(entries)}",
+    ]
+    for platform in Platform:
+        cells = (entry.check.platforms.get(platform, Support.UNKNOWN).value for entry in entries.values())
+        lines.append(f"| {platform.label} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
 def _facts() -> str:
     lines = [WRITTEN, "# Facts\n", "What is asked of each target, and what the answer is reduced to.\n"]
     for name, probe in sorted(all_probes().items()):
@@ -115,10 +136,10 @@ def _doc_strings(kind: type) -> dict[str, str]:
     body: list[Any] = tree.body[0].body  # type: ignore[attr-defined]
     found: dict[str, str] = {}
     for field, after in pairwise(body):
-        if isinstance(field, ast.AnnAssign) and isinstance(after, ast.Expr):
-            value = after.value
+        if isinstance(field, ast.AnnAssign | ast.Assign) and isinstance(after, ast.Expr):
+            value, name = after.value, field.target if isinstance(field, ast.AnnAssign) else field.targets[0]
             if isinstance(value, ast.Constant) and isinstance(value.value, str):
-                found[ast.unparse(field.target)] = " ".join(value.value.split())
+                found[ast.unparse(name)] = " ".join(value.value.split())
     return found
 
 

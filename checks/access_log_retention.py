@@ -40,6 +40,7 @@ from checks.log_sources import (
     series_of,
 )
 from checks.model import Clock, History, Options, Outcome, Result, Severity, Subject, Target, check, not_known
+from checks.support import DEBIANS, Platform, support
 from checks.text import Text, say
 from collectors.evidence import Reason, TargetKind
 from collectors.facts import Fact, Known
@@ -79,6 +80,11 @@ class _Judged(Struct, frozen=True, kw_only=True):
         "NIST800-53:AU-4", "NIST800-53:AU-9", "NIST800-53:AU-11", "CISv8:8.1", "CISv8:8.3", "CISv8:8.10",
     ),
     watch=watch,
+    platforms=support(
+        verified=DEBIANS,
+        look_alike=(Platform.RHEL, Platform.ALPINE),
+        documented=(Platform.UBUNTU, Platform.FEDORA, Platform.AMAZON, Platform.SUSE),
+    ),
 )  # fmt: skip
 def access_log_retention(
     logs: LogsFacts,

@@ -23,6 +23,7 @@ from collections.abc import Iterator
 
 from checks.model import Clock, Outcome, Result, Severity, Subject, check, not_known
 from checks.patches import some
+from checks.support import Platform, support
 from checks.text import Text, say
 from checks.unattended_upgrades import unattended_upgrades
 from checks.update_mechanism import (
@@ -53,7 +54,24 @@ _POLICIES = frozenset({"stage", "apply"})
 """AutomaticUpdatePolicy that makes a new deployment, rpm-ostreed.conf(5)"""
 
 
-@check("automatic-updates", kind=TargetKind.HOST, severity=Severity.MEDIUM, controls=("iso27001:2022/A.8.8",))
+@check(
+    "automatic-updates",
+    kind=TargetKind.HOST,
+    severity=Severity.MEDIUM,
+    controls=("iso27001:2022/A.8.8",),
+    platforms=support(
+        verified=(Platform.DEBIAN_12, Platform.DEBIAN_13),
+        documented=(
+            Platform.DEBIAN_11,
+            Platform.UBUNTU,
+            Platform.RHEL,
+            Platform.FEDORA,
+            Platform.AMAZON,
+            Platform.SUSE,
+            Platform.ALPINE,
+        ),
+    ),
+)
 def automatic_updates(
     *,
     platform: PlatformFacts,

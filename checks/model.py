@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
+from checks.support import Platform, Support
 from checks.text import Text, say
 from collectors.evidence import Reason, TargetKind
 from config.model import AccessLog, Post, ServiceAccount
@@ -216,6 +217,8 @@ class Check(Struct, frozen=True, kw_only=True):
     version: int
     apart: Mapping[str, Watch] = {}
     """watchers with facts of their own: what one cannot tell leaves the others' states as they were"""
+    platforms: Mapping[Platform, Support] = {}
+    """what the results on each kind of host rest on; becomes docs/platforms.md"""
 
     @property
     def watches(self) -> dict[str, Watch]:
@@ -235,6 +238,7 @@ def check(
     controls: tuple[str, ...],
     watch: Watch | None = None,
     apart: Mapping[str, Watch] | None = None,
+    platforms: Mapping[Platform, Support] | None = None,
     version: int = 1,
 ) -> Callable[[J], J]:
     """Mark a function as the judge of a safeguard.
@@ -243,7 +247,8 @@ def check(
     engine answers unknown and does not call), `Fact[X]` may be Known or Unknown, an `Options` type
     gets the promise's numbers; `Clock`, `Target`, `History` and `Fleet` are given as they are.
     `watch` gets Facts by the same rule and yields the keys of states that are there now; watchers `apart`
-    each look by themselves.
+    each look by themselves. `platforms` says of each kind of host what the results there rest on; what is
+    not said is unknown.
     """
 
     def mark(judge: J) -> J:
@@ -256,6 +261,7 @@ def check(
             watch=watch,
             version=version,
             apart=apart or {},
+            platforms=platforms or {},
         )
         return judge
 

@@ -43,6 +43,7 @@ from checks.model import (
 )
 from checks.password_changes import CHANGES, judge_changes, watch_changes
 from checks.password_stacks import StackLimits, judge_stacks
+from checks.support import DEBIANS, Platform, support
 from checks.text import Text, say
 from collectors.evidence import Reason, TargetKind
 from collectors.facts import Fact, Unknown
@@ -96,6 +97,11 @@ def _awaited(entry: ShadowEntry) -> str:
     controls=("ISO27001:A.5.17", "NIST800-53:IA-5(1)"),
     watch=_watch,
     apart={CHANGES: watch_changes},
+    platforms=support(
+        verified=DEBIANS,
+        look_alike=(Platform.ALPINE,),
+        documented=(Platform.UBUNTU, Platform.RHEL, Platform.FEDORA, Platform.AMAZON, Platform.SUSE),
+    ),
 )
 def password_rotation(
     accounts: AccountsFacts,

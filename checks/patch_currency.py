@@ -33,6 +33,7 @@ from checks.patches_apt import judge_apt, watch_apt
 from checks.patches_rpm import RPM, judge_rpm, watch_rpm
 from checks.releases import support_of
 from checks.restart import MAPPED, judge_mapped, judge_restart, watch_mapped
+from checks.support import DEBIANS, Platform, support
 from checks.text import say
 from collectors.evidence import Reason, TargetKind
 from collectors.facts import Fact, Known, Unknown
@@ -62,6 +63,11 @@ def _watch(apt: AptFacts, clock: Clock) -> Iterable[str]:
     controls=("iso27001:2022/A.8.8",),
     watch=_watch,
     apart={MAPPED: watch_mapped, RPM: watch_rpm, APK: watch_apk},
+    platforms=support(
+        verified=DEBIANS,
+        look_alike=(Platform.RHEL,),
+        documented=(Platform.UBUNTU, Platform.FEDORA, Platform.AMAZON, Platform.SUSE, Platform.ALPINE),
+    ),
 )
 def patch_currency(
     *,

@@ -57,6 +57,7 @@ from checks.model import (
 )
 from checks.scene import CLOSED, Numbers, Scene, twins_of, was_here
 from checks.sudo_rights import judge_unseen_rules
+from checks.support import DEBIANS, Platform, support
 from checks.text import say
 from collectors.evidence import TargetKind
 from collectors.facts import Fact, Known, Unknown
@@ -144,6 +145,11 @@ def watch(
     controls=("ISO27001:A.5.18", "ISO27001:A.8.2", "NIST800-53:PS-4", "NIST800-53:AC-2(3)"),
     watch=watch,
     apart={"keys": watch_keys},
+    platforms=support(
+        verified=DEBIANS,
+        look_alike=(Platform.ALPINE,),
+        documented=(Platform.UBUNTU, Platform.RHEL, Platform.FEDORA, Platform.AMAZON, Platform.SUSE),
+    ),
 )
 def retired_accounts(
     *,

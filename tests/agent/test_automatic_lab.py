@@ -34,6 +34,8 @@ def _would_install(host: Host) -> bool:
     return "\nsudo\n" in said.partition("should be upgraded:")[2]
 
 
+@pytest.mark.verifies("debian-12", "automatic-updates")
+@pytest.mark.verifies("debian-13", "automatic-updates")
 @pytest.mark.parametrize("persona", ["automatic-12", "automatic-13"])
 def test_52_automatic_updates_pass_after_a_real_run_and_fail_when_their_timer_is_masked(
     own_host: OwnHostFactory, tmp_path: Path, persona: str

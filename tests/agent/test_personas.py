@@ -91,6 +91,12 @@ def test_a_host_that_cannot_be_inspected_is_unknown_with_its_own_reason(everythi
     assert Result.PASS not in results or evidence["status"] == "partial"
 
 
+@pytest.mark.verifies(
+    "debian-12", "retired-accounts", "access-log-retention", "password-rotation", "patch-currency"
+)
+@pytest.mark.verifies(
+    "debian-13", "retired-accounts", "access-log-retention", "password-rotation", "patch-currency"
+)
 @pytest.mark.parametrize("persona", LOUD)
 def test_the_findings_of_a_persona_are_exactly_the_expected_ones(everything: LabSite, persona: str):
     assert everything.loud(persona) == LOUD[persona]

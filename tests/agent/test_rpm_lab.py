@@ -42,6 +42,7 @@ def test_an_rpm_host_with_every_fix_installed_passes(host: HostFactory, tmp_path
     assert "12 packages were compared with 4" in found["packages security fixes"].actual.english()
 
 
+@pytest.mark.verifies("rhel", "patch-currency")
 def test_an_rpm_advisory_of_3_days_passes_with_a_note_and_one_of_90_fails(
     host: HostFactory, tmp_path: Path
 ) -> None:
