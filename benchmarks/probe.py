@@ -1,8 +1,8 @@
 """What the probe costs a host: `python benchmarks/probe.py [ROUNDS]`, as root for all sections.
 
-Runs the whole script on this machine and prints milliseconds and bytes of each section, CPU of the whole, and
-the ratio to something run beside it in alternating rounds: lynis where it is installed, else 220 processes of a
-shell. Goals: 0.5 s of CPU, 100 KB, 1/50 of lynis.
+Runs the whole script on this machine and prints milliseconds and bytes of each section, CPU of the whole,
+and the ratio to something run beside it in alternating rounds: lynis where it is installed, else 220
+processes of a shell. Goals: 0.5 s of CPU, 100 KB, 1/50 of lynis.
 """
 
 import resource

@@ -14,7 +14,7 @@ LOUD = {
         ("patch-currency", "packages security fixes", "unknown"),
     },
     "rpm-clean": set(),
-    # apk's updates are not read.
+    # The look-alike has no apk to ask.
     "busybox": {("patch-currency", "packages security fixes", "unknown")},
 }
 
