@@ -39,13 +39,13 @@ class Reach(Struct, frozen=True, kw_only=True):
 
 def names_it(rule: Rule, holder: Holder) -> bool:
     """Whether a rule names this very account, by name or uid."""
-    return any(not who.negated and who.by in _BOUND and _fits(who, holder) for who in rule.users)
+    return any(not who.negated and who.by in _BOUND and _fits(who, holder, rule.tool) for who in rule.users)
 
 
 def fits(rule: Rule, holder: Holder) -> bool | None:
     """Whether a rule is for this account; None when only a name service could tell."""
     for who in reversed(rule.users):
-        found = _fits(who, holder)
+        found = _fits(who, holder, rule.tool)
         if found is None:
             return None
         if found:
@@ -103,20 +103,21 @@ def perhaps(facts: SudoFacts, holder: Holder) -> tuple[str, ...]:
 
 def _by(rule: Rule, holder: Holder) -> Named | None:
     """By which entry a rule fits."""
-    return next((who.by for who in reversed(rule.users) if _fits(who, holder)), None)
+    return next((who.by for who in reversed(rule.users) if _fits(who, holder, rule.tool)), None)
 
 
-def _fits(who: Who, holder: Holder) -> bool | None:
+def _fits(who: Who, holder: Holder, tool: str = "sudo") -> bool | None:
+    # case_insensitive_user and case_insensitive_group are on in sudo by default; doas has no such thing.
+    same = str.lower if tool == "sudo" else str
     match who.by:
         case Named.EVERYBODY:
             return True
         case Named.USER:
-            # Sudo takes names without regard to case (case_insensitive_user, on by default).
-            return who.value.lower() == holder.name.lower()
+            return same(who.value) == same(holder.name)
         case Named.UID:
             return holder.uid is not None and who.value.lstrip("0") == str(holder.uid).lstrip("0")
         case Named.GROUP:
-            return who.value.lower() in {it.lower() for it in holder.groups}
+            return same(who.value) in {same(it) for it in holder.groups}
         case Named.GID:
             return who.value.lstrip("0") in {str(it).lstrip("0") for it in holder.gids}
         case _:

@@ -29,6 +29,8 @@ def _text(rules: str | SudoFacts, holder: Holder = SATO, *, own: bool = False) -
         ("%#27 ALL=(mori) NOPASSWD: /bin/a", "1 command as another account without a password"),
         ("ALL ALL=ALL", "ALL commands as root"),
         ("ALL, !sato ALL=ALL", None),
+        ("User_Alias OUT = mori, sato\nALL, !OUT ALL=ALL", None),
+        ("User_Alias OUT = ALL, !sato\nALL, !OUT ALL=ALL", "ALL commands as root"),
         ("mori, %staff, #1, %#1 ALL=ALL", None),
         ("sato ALL=!ALL", None),
         ("sato ALL=ALL, !/bin/su", "ALL commands as root"),

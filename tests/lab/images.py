@@ -109,6 +109,7 @@ RECIPES = {
             )
             for suite in ("bookworm", "trixie")
         ),
+        Recipe(name="doas", below="bookworm-archive", packages=("opendoas",)),
         Recipe(name="shells", below="bookworm-archive", packages=("tcsh", "fish", "zsh")),
         Recipe(name="bookworm-automatic", below="bookworm-systemd", packages=("unattended-upgrades",)),
         Recipe(name="trixie-automatic", below="trixie-systemd", packages=("unattended-upgrades",)),

@@ -239,6 +239,8 @@ PERSONAS: dict[str, Persona] = {
     # Every promise kept, with a PostgreSQL server: Debian's own cluster, as its package makes it.
     "postgres-15": Persona(image="bookworm-postgres", script=_POSTGRES),
     "postgres-17": Persona(image="trixie-postgres", script=_POSTGRES),
+    # Every promise kept, with doas beside sudo; it permits nobody anything.
+    "doas": Persona(image="doas"),
     # Every promise kept once SHELL_LOGINS are declared as accounts of the audit; Host.as_login chooses one of
     # them. audit-bash's .bashrc prints, and exports functions called ls and awk.
     "shells": Persona(image="shells", script=_SHELLS),
