@@ -2,10 +2,11 @@
 # PostgreSQL roles of the names asked about, from each running server, in a read-only session of the server's own user.
 sec_pgroles() {
   tk_part read asked
-  printf '%s\n' "$TK_NAMES" | tr ' ' '\n'
+  for tk_n in $TK_NAMES; do printf '%s\n' "$tk_n"; done
   # A server locks its socket by a file beside it, which a pooler does not; one without a socket has its pid file.
   tk_part read servers
-  tk_servers=$(awk '$4 == "00010000" && $NF ~ /\/\.s\.PGSQL\.[0-9]+$/ { print $NF }' </proc/net/unix | sort -u | head -n 32)
+  tk_servers=$(awk '
+    $4 == "00010000" && $NF ~ /\/\.s\.PGSQL\.[0-9]+$/ && !seen[$NF]++ && ++n <= 32 { print $NF }' </proc/net/unix)
   tk_found=
   for tk_s in $tk_servers; do
     if [ -e "$tk_s.lock" ] || [ ! -x "${tk_s%/*}" ]; then printf '%s\n' "$tk_s"; tk_found="$tk_found $tk_s"; fi

@@ -55,18 +55,20 @@ sec_residue() {
   fi
   # What is in the homes of the names we were asked about: how many services start by themselves, no names.
   tk_part read units
-  printf '%s\n' "$TK_NAMES" | tr ' ' '\n' | awk -F: '
-    passwd != 1 { if ($1 != "") { order[++n] = $1; home[$1] = "/home/" $1 } next }
-    $1 in home && $6 ~ /^\// { home[$1] = $6 }
-    END { for (i = 1; i <= n; i++) print order[i] ":" home[order[i]] }
-  ' - passwd=1 /etc/passwd | while IFS=: read -r tk_n tk_h; do
-    tk_c=0
-    for tk_f in "$tk_h/.config/systemd/user"/*.wants/* "$tk_h/.config/systemd/user"/*.requires/*; do
-      if [ -h "$tk_f" ] || [ -e "$tk_f" ]; then tk_c=$((tk_c + 1)); fi
+  if [ -n "$TK_NAMES" ]; then
+    printf '%s\n' "$TK_NAMES" | tr ' ' '\n' | awk -F: '
+      passwd != 1 { if ($1 != "") { order[++n] = $1; home[$1] = "/home/" $1 } next }
+      $1 in home && $6 ~ /^\// { home[$1] = $6 }
+      END { for (i = 1; i <= n; i++) print order[i] ":" home[order[i]] }
+    ' - passwd=1 /etc/passwd | while IFS=: read -r tk_n tk_h; do
+      tk_c=0
+      for tk_f in "$tk_h/.config/systemd/user"/*.wants/* "$tk_h/.config/systemd/user"/*.requires/*; do
+        if [ -h "$tk_f" ] || [ -e "$tk_f" ]; then tk_c=$((tk_c + 1)); fi
+      done
+      if [ -d "$tk_h" ] && [ ! -x "$tk_h" ]; then tk_c='?'; fi
+      if [ "$tk_c" != 0 ]; then printf '%s:%s\n' "$tk_c" "$tk_n"; fi
     done
-    if [ -d "$tk_h" ] && [ ! -x "$tk_h" ]; then tk_c='?'; fi
-    if [ "$tk_c" != 0 ]; then printf '%s:%s\n' "$tk_c" "$tk_n"; fi
-  done
+  fi
   tk_part read mail
   for tk_n in $TK_NAMES; do
     if [ -s "/var/mail/$tk_n" ] || [ -s "/var/spool/mail/$tk_n" ]; then printf '%s\n' "$tk_n"; fi
@@ -74,8 +76,8 @@ sec_residue() {
   # Passwords that programs keep for themselves: only that they do.
   tk_part read stores
   for tk_f in /var/lib/samba/private/passdb.tdb /var/lib/samba/private/sam.ldb /etc/samba/smbpasswd; do
-    tk_is=$(tk_state "$tk_f")
-    if [ "$tk_is" != absent ]; then printf '%s:%s\n' "$tk_is" "$tk_f"; fi
+    if [ -e "$tk_f" ]; then printf 'read:%s\n' "$tk_f"
+    elif [ -d "${tk_f%/*}" ] && [ ! -x "${tk_f%/*}" ]; then printf 'denied:%s\n' "$tk_f"; fi
   done
   if [ -d /home ]; then
     # %U asks the name services, and /home may be a network's: neither may hold us up.

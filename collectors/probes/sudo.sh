@@ -11,14 +11,16 @@ sec_sudo() {
     if tk_have "$tk_f" || [ -e "/usr/local/bin/$tk_f" ]; then printf '%s\n' "$tk_f"; fi
   done
   tk_part read sources
+  set --
   for tk_f in /etc/nsswitch.conf /usr/etc/nsswitch.conf; do
-    if [ -f "$tk_f" ] && [ -r "$tk_f" ]; then
-      awk '/^[ \t]*sudoers[ \t]*:/ { print "nsswitch " substr($0, 1, 400) }' <"$tk_f"
-      break
-    fi
+    if [ -f "$tk_f" ] && [ -r "$tk_f" ]; then set -- "$tk_f"; break; fi
   done
-  if [ -f /etc/sudo.conf ] && [ -r /etc/sudo.conf ]; then
-    awk '/^[ \t]*Plugin[ \t]/ { print "plugin " substr($0, 1, 400) }' </etc/sudo.conf
+  if [ -f /etc/sudo.conf ] && [ -r /etc/sudo.conf ]; then set -- "$@" /etc/sudo.conf; fi
+  if [ $# -gt 0 ]; then
+    awk '
+      FILENAME ~ /nsswitch/ && /^[ \t]*sudoers[ \t]*:/ { print "nsswitch " substr($0, 1, 400) }
+      FILENAME ~ /sudo\.conf$/ && /^[ \t]*Plugin[ \t]/ { print "plugin " substr($0, 1, 400) }
+    ' "$@"
   fi
   # A line for each thing to read: f a file, d a folder that sudo includes, c a folder of *.conf files.
   tk_f=/etc/sudoers
