@@ -11,6 +11,7 @@ from checks.catalogue import catalogue
 from checks.engine import Case, Rule, judge_target, remember
 from checks.model import Clock, Finding, History, Result, Target
 from collectors.evidence import TargetKind
+from collectors.probes.pwchanges import PasswordChangesFacts
 from collectors.probes.shadow import ShadowFacts
 from tests.checks.account_facts import evidence_of
 from tests.collectors.probes.asked import ask_host
@@ -153,3 +154,19 @@ def test_re_use_is_promised_and_kept_only_where_the_stack_refuses_it(
 ) -> None:
     machine = own_host("clean", setup=f"printf 'password {stack}\\n' > /etc/pam.d/common-password\n")
     assert set(_run(machine, remember=5).of("password-history").values()) == {results}
+
+
+def test_a_journal_tells_of_a_change_where_there_is_no_other_log(own_host: OwnHostFactory) -> None:
+    machine = own_host("systemd-13", setup=_person("yamada", 12004, "yamada", 1))
+    machine.sh("echo suzuki:A-new-Password-7 | chpasswd; journalctl --sync")
+    assert "password changed for suzuki" in machine.sh("journalctl -t chpasswd").stdout
+    facts = ask_host(machine, probes=("pwchanges",)).facts("pwchanges")
+    assert isinstance(facts, PasswordChangesFacts)
+    today = (datetime.now(UTC) - datetime(1970, 1, 1, tzinfo=UTC)).days
+    assert {(it.name, today - it.day) for it in facts.changes} == {("suzuki", 0)}
+    assert facts.recent == {"suzuki", "yamada"}
+    first = machine.sh("journalctl -q --no-pager -D /var/log/journal -o short-unix | head -1").stdout
+    assert facts.covered_from is not None
+    assert abs(facts.covered_from.timestamp() - float(first.split()[0])) < 1
+    assert facts.covered_to is not None
+    assert datetime.now(UTC) - facts.covered_to < timedelta(minutes=5)
