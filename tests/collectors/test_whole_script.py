@@ -24,6 +24,7 @@ VOLATILE = {
     "logs": {"clock"},
     "residue": {"processes"},  # of the machine that runs the tests
     "mapped": {"processes"},
+    "pwchanges": {"journal"},  # says that the journal was searched up to now
 }
 NAMES = ("sato", "mori", "gone", "ito")
 SECRETS = (b"CANARY", b"AAAAC3NzaC1lZDI1NTE5AAAAICANARY")
