@@ -69,7 +69,7 @@ class JumpHost:
                 detail = f"no connection through {self.login.address} within {self._timeout_s:g} s"
                 raise HostError(Reason.CONNECT_TIMEOUT, detail) from err
             raise HostError(Reason.ROUTE, f"the connection to {self.login.address} broke") from err
-        return Wire(channel, greet_by=time.monotonic() + self._timeout_s, deadline=deadline)
+        return Wire(_Passage(channel), greet_by=time.monotonic() + self._timeout_s, deadline=deadline)
 
     def close(self) -> None:
         """End it with all that passes through it."""
@@ -107,6 +107,23 @@ class JumpHost:
         if err.code == _FAILED:
             return HostError(Reason.ROUTE, f"{via} cannot connect: {said}")
         return HostError(Reason.ROUTE, f"{via} opens no channel: {said}")
+
+
+class _Passage:
+    """A channel as a Wire takes a connection."""
+
+    def __init__(self, channel: Any) -> None:
+        self.settimeout = channel.settimeout
+        self.recv = channel.recv
+        self.send = channel.send
+        self.close = channel.close
+
+    def shutdown(self, how: int) -> None:
+        """Do nothing: closing wakes up who waits.
+
+        The library would send an end of file beside the close, perhaps after it, and for an end of file
+        of a closed channel (RFC 4254 section 5.3) sshd ends the connection of everybody.
+        """
 
 
 class Through:

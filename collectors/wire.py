@@ -77,6 +77,7 @@ class Wire:
         self._on_close = on_close
         self._greet_by = greet_by
         self.deadline = deadline
+        """may be moved while somebody waits"""
         self._budget = GREETING_BUDGET
         self._received = 0
         self._held = b""
@@ -141,14 +142,18 @@ class Wire:
             on_close()
 
     def _receive(self) -> bytes:
-        until = self.deadline if self.greeted else min(self.deadline, self._greet_by)
-        try:
-            self._socket.settimeout(max(until - time.monotonic(), _LEAST_S))
-            data = self._socket.recv(PIECE)
-        except TimeoutError:
-            silent = not self.greeted and self._greet_by < self.deadline
-            self.end(WireEnd.SILENT if silent else WireEnd.DEADLINE)
-            raise EOFError from None
+        while True:
+            until = self.deadline if self.greeted else min(self.deadline, self._greet_by)
+            try:
+                self._socket.settimeout(max(until - time.monotonic(), _LEAST_S))
+                data = self._socket.recv(PIECE)
+            except TimeoutError:
+                if time.monotonic() < self.deadline and self.greeted:
+                    continue  # the deadline was moved while we waited
+                silent = not self.greeted and self._greet_by < self.deadline
+                self.end(WireEnd.SILENT if silent else WireEnd.DEADLINE)
+                raise EOFError from None
+            break
         if time.monotonic() >= self.deadline:
             # A host that always has a byte more never lets recv() time out.
             self.end(WireEnd.DEADLINE)

@@ -1,6 +1,7 @@
 """A connection ends by itself, whatever the other side sends."""
 
 import socket
+import threading
 import time
 from collections.abc import Iterator
 
@@ -28,6 +29,23 @@ def test_a_byte_that_waits_does_not_move_the_deadline(pair: tuple[socket.socket,
     with pytest.raises(EOFError):
         wire.recv(1)
     assert wire.ended is WireEnd.DEADLINE
+
+
+def test_a_deadline_that_is_moved_counts_for_who_waits_already(
+    pair: tuple[socket.socket, socket.socket],
+) -> None:
+    """A jump host's session waits for its next bytes when its log-in's deadline becomes that of the run."""
+    wire = wire_on(pair[0], deadline_s=0.3)
+    pair[1].sendall(b"SSH-2.0-x\r\n")
+    assert wire.recv(100) == b"SSH-2.0-x\r\n"
+    came: list[bytes] = []
+    waiting = threading.Thread(target=lambda: came.append(wire.recv(100)))
+    waiting.start()
+    wire.deadline = time.monotonic() + 20
+    time.sleep(0.6)
+    pair[1].sendall(b"later")
+    waiting.join(20)
+    assert came == [b"later"]
 
 
 def test_small_reads_give_every_byte_once(pair: tuple[socket.socket, socket.socket]) -> None:
