@@ -169,6 +169,8 @@ class TestInterruption:
     @pytest.mark.parametrize("how", ["flag", "ctrl-c"])
     def test_everyone_left_is_delivered_as_interrupted(self, how: str) -> None:
         flag, stopped = threading.Event(), threading.Event()
+        # A shell starts what runs in its background with the signal ignored.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
         def hang() -> TargetEvidence:
             if how == "flag":
