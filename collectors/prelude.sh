@@ -8,6 +8,9 @@
 export TK_B
 TK_UID=$(id -u)
 tk_count=0
+tk_asked=
+tk_sshd=
+tk_effective=
 tk_nl='
 '
 # The stream keeps descriptor 4, so a section cannot mix its errors into it.
@@ -29,31 +32,42 @@ else
   tk_within() { shift; "$@"; }
 fi
 
-# tk_state PATH: read, denied, absent or special. An unreadable folder above means denied:
-# what cannot be looked at is not absent.
-tk_state() {
+# tk_look PATH: sets tk_is to read, denied, absent or special, without a process. An unreadable folder above
+# means denied: what cannot be looked at is not absent.
+tk_look() {
   if [ -e "$1" ]; then
+    # A FIFO or a device would hang or flood whoever opens it.
+    tk_is=special
     if [ -d "$1" ]; then
-      if [ -r "$1" ] && [ -x "$1" ]; then echo read; else echo denied; fi
+      if [ -r "$1" ] && [ -x "$1" ]; then tk_is='read'; else tk_is=denied; fi
     elif [ -f "$1" ]; then
-      if [ -r "$1" ]; then echo read; else echo denied; fi
-    else
-      # A FIFO or a device would hang or flood whoever opens it.
-      echo special
+      if [ -r "$1" ]; then tk_is='read'; else tk_is=denied; fi
     fi
     return
   fi
-  if [ -h "$1" ]; then echo absent; return; fi
-  tk_dir=${1%/*}
-  while [ -n "$tk_dir" ] && [ ! -e "$tk_dir" ]; do tk_dir=${tk_dir%/*}; done
-  if [ -x "${tk_dir:-/}" ]; then echo absent; else echo denied; fi
+  tk_is=absent
+  if [ -h "$1" ]; then return; fi
+  tk_above=${1%/*}
+  while [ -n "$tk_above" ] && [ ! -e "$tk_above" ]; do tk_above=${tk_above%/*}; done
+  [ -x "${tk_above:-/}" ] || tk_is=denied
 }
 
 # tk_file PATH [BYTES]: a whole small file as a part; denied and absent are said.
 tk_file() {
-  tk_is=$(tk_state "$1")
+  tk_look "$1"
   tk_part "$tk_is" "$1"
   if [ "$tk_is" = read ] && [ -f "$1" ]; then head -c "${2:-65536}" <"$1"; fi
+}
+
+# tk_ask_sshd: sets tk_sshd to the daemon's path and tk_effective to what it says of itself; two sections ask,
+# and it answers once.
+tk_ask_sshd() {
+  if [ "$tk_asked" ]; then return; fi
+  tk_asked=yes
+  tk_sshd=$(command -v sshd) || return 0
+  # -T loads the host keys, so it needs root; -G (since 9.3) does not.
+  tk_effective=$(tk_within 4 "$tk_sshd" -T 2>/dev/null) || tk_effective=$(tk_within 4 "$tk_sshd" -G 2>/dev/null) ||
+    tk_effective=
 }
 
 # tk_run NAME CAP: one section, framed, with its status, size and first error lines. What the shell can do
@@ -62,6 +76,13 @@ tk_run() {
   tk_count=$((tk_count + 1))
   read -r tk_up tk_rest </proc/uptime 2>/dev/null || tk_up=0
   printf '\n@%s begin s=%s t=%s\n' "$TK_B" "$1" "$tk_up"
+  # pre_NAME runs in this shell, so what it asks can be shared. It fails where there is nothing to ask, such as
+  # of another package manager: then tk_none names the part that says so, and the frame is all.
+  if tk_have "pre_$1" && ! "pre_$1"; then
+    tk_none=$tk_nl@$TK_B' part s=absent f='$tk_none$tk_nl
+    printf '%s\n@%s end s=%s t=%s rc=0 n=%s\n' "$tk_none" "$TK_B" "$1" "$tk_up" "${#tk_none}"
+    return
+  fi
   # 6 collects the tail, 7 the section's errors, 5 feeds the byte count. Errors beyond those kept are
   # read as well: a section must not die of SIGPIPE over a thousand warnings, only over a flood.
   tk_tail=$(

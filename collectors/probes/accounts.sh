@@ -1,7 +1,7 @@
 # shellcheck shell=sh
 # Local accounts and groups without the comment field, the limits of login.defs(5), and when the files changed.
 sec_accounts() {
-  tk_part "$(tk_state /etc/passwd)" passwd
+  tk_look /etc/passwd; tk_part "$tk_is" passwd
   if [ -f /etc/passwd ] && [ -r /etc/passwd ]; then
     # A row: name, class of the password field, uid, gid, home, shell. Rows that are not plainly
     # seven fields (B) give only a plain name, since a shifted field may be the comment.
@@ -20,7 +20,7 @@ sec_accounts() {
       }
     ' </etc/passwd
   fi
-  tk_part "$(tk_state /etc/group)" group
+  tk_look /etc/group; tk_part "$tk_is" group
   if [ -f /etc/group ] && [ -r /etc/group ]; then
     awk -F: '
       { sub(/^[ \t]+/, "") }
@@ -31,7 +31,7 @@ sec_accounts() {
   fi
   # The vendor's file first: what stands in /etc comes later and wins.
   for tk_f in /usr/etc/login.defs /etc/login.defs; do
-    tk_part "$(tk_state "$tk_f")" "$tk_f"
+    tk_look "$tk_f"; tk_part "$tk_is" "$tk_f"
     if [ -f "$tk_f" ] && [ -r "$tk_f" ]; then
       awk '$1 == "UID_MIN" || $1 == "UID_MAX" || $1 == "PASS_MAX_DAYS" { print $1, substr($2, 1, 20) }' <"$tk_f"
     fi

@@ -1,15 +1,16 @@
 # shellcheck shell=sh
 # What Alpine's own tool would upgrade, from the indexes that lie here, and how old those are.
+pre_apk() { tk_none=apk; [ -f /lib/apk/db/installed ] || [ -f /usr/lib/apk/db/installed ]; }
+
 sec_apk() {
   tk_db=
   for tk_f in /lib/apk/db/installed /usr/lib/apk/db/installed; do
     if [ -f "$tk_f" ]; then tk_db=$tk_f; fi
   done
-  [ "$tk_db" ] || { tk_part absent apk; return 0; }
   tk_part read installed
   awk '/^P:/ { n++ } END { print n + 0 }' "$tk_db" || return 1
   # Which branch and part each repository is of; addresses stay here.
-  tk_is=$(tk_state /etc/apk/repositories)
+  tk_look /etc/apk/repositories
   tk_part "$tk_is" repositories
   for tk_f in /etc/apk/repositories /etc/apk/repositories.d/*.list; do
     if [ -f "$tk_f" ] && [ -r "$tk_f" ]; then head -c 65536 <"$tk_f"; echo; fi
@@ -26,7 +27,7 @@ sec_apk() {
     [ -f "$tk_f" ] && stat -c '%Y' "$tk_f"
   done
   # What the administrator tied to a version.
-  tk_is=$(tk_state /etc/apk/world)
+  tk_look /etc/apk/world
   tk_part "$tk_is" world
   if [ "$tk_is" = read ] && [ -f /etc/apk/world ]; then
     head -c 262144 </etc/apk/world | tr ' ' '\n' | grep '[=<~]' | cut -c1-200

@@ -1,9 +1,10 @@
 # shellcheck shell=sh
 # Installed packages joined with the security pockets' package lists, and how fresh those are.
 # Nothing is solved, fetched or locked: apt's own files are read as they are.
+pre_apt() { tk_none=dpkg; tk_have dpkg-query; }
+
 sec_apt() {
   tk_lists=/var/lib/apt/lists
-  tk_have dpkg-query || { tk_part absent dpkg; return 0; }
   # Where apt looks, if not at the usual places, which release it prefers, for which architectures it asks, and
   # what it does by itself. Keys are spelt as whoever wrote them did.
   tk_conf=
@@ -18,9 +19,21 @@ sec_apt() {
   else
     tk_part denied settings
   fi
-  tk_native=$(printf '%s\n' "$tk_conf" | sed -n 's/^APT::Architecture "\([a-z0-9-]*\)";$/\1/p')
+  tk_native=
+  tk_archs=
+  IFS=$tk_nl
+  set -f
+  for tk_l in $tk_conf; do
+    tk_v=${tk_l#*\"} tk_v=${tk_v%%\"*}
+    case $tk_v in *[!a-z0-9-]*) continue ;; esac
+    case $tk_l in
+      'APT::Architecture "'*) tk_native=$tk_v ;;
+      'APT::Architectures:: "'*) tk_archs=$tk_archs${tk_archs:+$tk_nl}$tk_v ;;
+    esac
+  done
+  set +f
+  unset IFS
   [ "$tk_native" ] || tk_native=$(dpkg --print-architecture) || return 1
-  tk_archs=$(printf '%s\n' "$tk_conf" | sed -n 's/^APT::Architectures:: "\([a-z0-9-]*\)";$/\1/p')
   [ "$tk_archs" ] || tk_archs=$(dpkg --print-foreign-architectures) || return 1
   tk_part read architectures
   printf '%s\n' "$tk_native" "$tk_archs"
@@ -67,7 +80,7 @@ sec_apt() {
       { keep = tolower($0) ~ /^(package|pin|pin-priority)[ \t]*:/; if (keep) print substr($0, 1, 1000) }' "$@" || return 1
   fi
 
-  tk_is=$(tk_state "$tk_lists")
+  tk_look "$tk_lists"
   tk_part "$tk_is" lists
   [ "$tk_is" = read ] || return 0
 
@@ -213,7 +226,7 @@ tk_apt_lists() {
 tk_apt_files() {
   tk_found=
   for tk_f in "$2" "$3"; do
-    tk_is=$(tk_state "$tk_f")
+    tk_look "$tk_f"
     if [ "$tk_is" = denied ]; then tk_part denied "$1:$tk_f"; fi
   done
   for tk_f in "$2" "$3"/*; do

@@ -37,7 +37,7 @@ sec_automatic() {
   done
 
   # apt.systemd.daily touches them after a success only.
-  tk_part "$(tk_state /var/lib/apt/periodic)" stamps
+  tk_look /var/lib/apt/periodic; tk_part "$tk_is" stamps
   set --
   for tk_f in /var/lib/apt/periodic/update-stamp /var/lib/apt/periodic/upgrade-stamp; do
     if [ -f "$tk_f" ]; then set -- "$@" "$tk_f"; fi
@@ -46,7 +46,7 @@ sec_automatic() {
 
   # How many errors the last run had; what they say stays here.
   tk_f=/var/log/unattended-upgrades/unattended-upgrades.log
-  tk_is=$(tk_state "$tk_f")
+  tk_look "$tk_f"
   tk_part "$tk_is" log
   if [ "$tk_is" = read ] && [ -f "$tk_f" ]; then
     tail -c 65536 <"$tk_f" | awk '
@@ -56,7 +56,7 @@ sec_automatic() {
   fi
 
   for tk_f in /usr/share/dnf5/dnf5-plugins/automatic.conf /etc/dnf/automatic.conf /etc/yum/yum-cron.conf /etc/rpm-ostreed.conf; do
-    tk_is=$(tk_state "$tk_f")
+    tk_look "$tk_f"
     [ "$tk_is" != absent ] || continue
     tk_part "$tk_is" "config:$tk_f"
     if [ "$tk_is" = read ] && [ -f "$tk_f" ]; then
@@ -77,7 +77,8 @@ sec_automatic() {
       */spool/* | /etc/crontabs) tk_at=$tk_d/root ;;
       *) tk_at=$tk_d/'*' ;;
     esac
-    case $(tk_state "$tk_d") in denied) tk_hidden=1; continue ;; absent) continue ;; esac
+    tk_look "$tk_d"
+    case $tk_is in denied) tk_hidden=1; continue ;; absent) continue ;; esac
     for tk_f in $tk_at; do
       [ -f "$tk_f" ] || continue
       if [ -r "$tk_f" ]; then set -- "$@" "$tk_f"; else tk_hidden=1; fi

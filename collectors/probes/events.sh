@@ -29,7 +29,7 @@ sec_events() {
       messages*) if [ -n "$ev_own" ]; then continue; fi ;;
     esac
     case ${ev_f#/var/log/} in *[!A-Za-z0-9._-]*) tk_part odd 'log ?'; continue ;; esac
-    ev_is=$(tk_state "$ev_f")
+    tk_look "$ev_f"; ev_is=$tk_is
     if [ "$ev_is" = absent ]; then continue; fi
     case $ev_f in /var/log/messages*) ;; *) ev_own=yes ;; esac
     if [ "$ev_is" != read ]; then tk_part "$ev_is" "log $ev_f"
@@ -85,10 +85,10 @@ ev_journal() {
   case $ev_id in '' | *[!0-9a-f]*) ev_id=none ;; esac
   ev_dir=/var/log/journal/$ev_id
   ev_name=journal
-  ev_is=$(tk_state "$ev_dir")
+  tk_look "$ev_dir"; ev_is=$tk_is
   if [ "$ev_is" = absent ]; then
     # Gone with the next boot, so it proves a log-in and never that there was none.
-    if [ -d "/run/log/journal/$ev_id" ]; then ev_dir=/run/log/journal/$ev_id; ev_name=volatile; ev_is=$(tk_state "$ev_dir"); fi
+    if [ -d "/run/log/journal/$ev_id" ]; then ev_dir=/run/log/journal/$ev_id; ev_name=volatile; tk_look "$ev_dir"; ev_is=$tk_is; fi
   fi
   ev_all=0
   if [ "$ev_is" = read ]; then
@@ -130,7 +130,7 @@ ev_journal() {
 # there were none: which events it keeps is a matter of rules. A name in quotes is plain; others stand in
 # hexadecimal digits (auditd's audit_encode_nv_string(3)), and none of those can be asked for.
 ev_audit() {
-  ev_is=$(tk_state /var/log/audit/audit.log)
+  tk_look /var/log/audit/audit.log; ev_is=$tk_is
   if [ "$ev_is" = absent ]; then return 0; fi
   tk_part "$ev_is" audit
   [ "$ev_is" = read ] || return 0

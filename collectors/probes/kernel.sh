@@ -10,12 +10,12 @@ sec_kernel() {
     [ -e "$tk_f" ] && printf '%s\n' "$tk_f"
   done
   if [ -d /proc/vz ] && [ ! -d /proc/bc ]; then echo /proc/vz; fi
-  tk_is=$(tk_state /boot)
+  tk_look /boot
   tk_part "$tk_is" boot
   for tk_f in /boot/vmlinu[xz]-* /boot/kernel*.img /boot/Image-*; do
     [ -f "$tk_f" ] && stat -c '%Y %n' "$tk_f"
   done
-  tk_is=$(tk_state /lib/modules)
+  tk_look /lib/modules
   tk_part "$tk_is" modules
   for tk_f in /lib/modules/*/; do
     [ -d "$tk_f" ] && printf '%s\n' "$tk_f"
@@ -30,7 +30,7 @@ sec_kernel() {
       *) return $? ;;
     esac
     # dpkg writes the file list anew at each installation, also of a newer build under the same name.
-    tk_is=$(tk_state /var/lib/dpkg/info)
+    tk_look /var/lib/dpkg/info
     tk_part "$tk_is" installed
     for tk_f in /var/lib/dpkg/info/linux-image*.list; do
       [ -f "$tk_f" ] && stat -c '%Y %n' "$tk_f"
@@ -41,7 +41,7 @@ sec_kernel() {
   fi
   # The last one is SUSE's.
   for tk_f in /run/reboot-required /var/run/reboot-required /run/reboot-needed; do
-    tk_is=$(tk_state "$tk_f")
+    tk_look "$tk_f"
     [ "$tk_is" = absent ] || break
   done
   tk_part "$tk_is" restart

@@ -1,10 +1,11 @@
 # shellcheck shell=sh
 # The public keys that log in: each account's files, each key's type, fingerprint and option names. No key leaves.
+pre_keys() { tk_ask_sshd; }
+
 sec_keys() {
-  tk_sshd=$(command -v sshd)
-  if [ -n "$tk_sshd" ] && { tk_out=$(tk_within 4 "$tk_sshd" -T 2>/dev/null) || tk_out=$(tk_within 4 "$tk_sshd" -G 2>/dev/null); }; then
-    tk_from=sshd
-  else
+  tk_out=$tk_effective
+  tk_from=sshd
+  if [ -z "$tk_effective" ]; then
     tk_out='authorizedkeysfile .ssh/authorized_keys .ssh/authorized_keys2'
     tk_from=default
     if [ -z "$tk_sshd" ]; then tk_from=no_sshd
@@ -74,7 +75,7 @@ sec_keys() {
       tk_total=$((tk_total + 1))
       tk_who=${tk_line#*:}
       tk_path=${tk_who#*:}
-      # As tk_state, but without a fork for each of many accounts.
+      # As tk_look, but without a fork for each of many accounts.
       if [ -e "$tk_path" ]; then
         if [ ! -f "$tk_path" ]; then tk_is=special
         elif [ ! -r "$tk_path" ]; then tk_is=denied

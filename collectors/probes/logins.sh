@@ -16,8 +16,8 @@ sec_logins() {
   export TK_NAMES
   IFS=$li_nl
   li_logind
-  li_is=$(tk_state /run/utmp)
-  if [ "$li_is" = absent ]; then li_is=$(tk_state /var/run/utmp); set -- /var/run/utmp; else set -- /run/utmp; fi
+  tk_look /run/utmp; li_is=$tk_is
+  if [ "$li_is" = absent ]; then tk_look /var/run/utmp; li_is=$tk_is; set -- /var/run/utmp; else set -- /run/utmp; fi
   tk_part "$li_is" utmp
   if [ "$li_is" = read ] && [ -f "$1" ]; then li_records "$1" 1; fi
   li_wtmp
@@ -29,7 +29,7 @@ sec_logins() {
 
 # What logind keeps of each session: CLASS STATE SERVICE MICROSECONDS NAME.
 li_logind() {
-  li_is=$(tk_state /run/systemd/sessions)
+  tk_look /run/systemd/sessions; li_is=$tk_is
   tk_part "$li_is" logind
   [ "$li_is" = read ] || return 0
   set --
@@ -53,7 +53,7 @@ li_wtmp() {
       *'*') continue ;;
       *[!A-Za-z0-9._-]*) tk_part odd 'wtmp ?'; continue ;;
     esac
-    li_is=$(tk_state "$li_f")
+    tk_look "$li_f"; li_is=$tk_is
     if [ "$li_is" = read ] && [ -f "$li_f" ]; then set -- "$@" "$li_f"
     elif [ "$li_is" != absent ]; then tk_part "$li_is" "wtmp $li_f"; fi
   done
@@ -127,7 +127,7 @@ li_tail() {
 
 # /var/log/lastlog has a record per uid: struct lastlog, of which time and line are read.
 li_lastlog() {
-  li_is=$(tk_state /var/log/lastlog)
+  tk_look /var/log/lastlog; li_is=$tk_is
   tk_part "$li_is" lastlog
   if [ "$li_is" != read ] || [ ! -f /var/log/lastlog ]; then return 0; fi
   if ! tk_have od; then echo 'S no_tool'; return 0; fi
@@ -152,7 +152,7 @@ li_lastlog() {
 
 # li_base NAME FILE: what the data base says, by its own tool or by sqlite3; without them it is not known.
 li_base() {
-  li_is=$(tk_state "$2")
+  tk_look "$2"; li_is=$tk_is
   if [ "$li_is" = read ] && [ ! -f "$2" ]; then li_is=special; fi
   tk_part "$li_is" "$1"
   [ "$li_is" = read ] || return 0

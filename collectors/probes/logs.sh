@@ -20,7 +20,7 @@ sec_logs() {
   lg_forwards
   lg_audit
   tk_part read wtmpdb
-  tk_state /var/lib/wtmpdb/wtmp.db
+  tk_look /var/lib/wtmpdb/wtmp.db; echo "$tk_is"
   return 0
 }
 
@@ -82,7 +82,7 @@ lg_family() {
     # Debian 13 keeps a data base of that name beside the old file.
     case $lg_name:$lg_f in wtmp:*.db | wtmp:*.db-* | btmp:*.db | btmp:*.db-*) continue ;; esac
     if [ ! -f "$lg_f" ]; then
-      lg_state=$(tk_state "$lg_f")
+      tk_look "$lg_f"; lg_state=$tk_is
       # An unmatched glob is no file; the plain name says that the log is absent. But in a
       # folder that cannot be listed nothing matches.
       case $lg_state:$lg_f in
@@ -108,7 +108,8 @@ lg_family() {
       lg_pause=$((lg_mtime - lg_before)) lg_before=$lg_mtime
       if [ "$lg_n" -gt 80 ] && [ "$lg_pause" -gt 172800 ]; then lg_more=$((lg_more + 1)); fi
       if [ ! -f "$lg_f" ] || [ ! -r "$lg_f" ]; then
-        lg_line '-' "$(tk_state "$lg_f")" "$lg_mtime" "$lg_size" "$lg_owner" "$lg_group" "$lg_mode" "$lg_f"
+        tk_look "$lg_f"
+        lg_line '-' "$tk_is" "$lg_mtime" "$lg_size" "$lg_owner" "$lg_group" "$lg_mode" "$lg_f"
       elif [ "$lg_size" = 0 ]; then
         lg_line 0 read "$lg_mtime" "$lg_size" "$lg_owner" "$lg_group" "$lg_mode" "$lg_f"
       elif [ "$lg_n" -gt 80 ] && [ "$lg_n" -le $(($# - 2)) ] &&
@@ -272,7 +273,7 @@ lg_rotation() {
     if [ -f "$lg_f" ] && [ -r "$lg_f" ]; then
       set -- "$@" "$lg_f"
     elif [ "$lg_f" != '/etc/logrotate.d/*' ]; then
-      tk_part "$(tk_state "$lg_f")" "$lg_f"
+      tk_look "$lg_f"; tk_part "$tk_is" "$lg_f"
     fi
   done
   if [ $# -gt 0 ]; then
@@ -306,7 +307,7 @@ lg_rotation() {
     /var/lib/misc/logrotate.status; do
     if [ -f "$lg_f" ]; then
       stat -c 'state %Y' "$lg_f"
-    elif [ "$(tk_state "$lg_f")" = denied ]; then
+    elif tk_look "$lg_f"; [ "$tk_is" = denied ]; then
       echo 'state denied'
     fi
   done
@@ -335,7 +336,7 @@ lg_journal() {
 
 # lg_count FOLDER NAME: its state, how many system journals it holds and how many of them we may read.
 lg_count() {
-  lg_is=$(tk_state "$1") lg_all=0 lg_may=0 lg_ok=no
+  tk_look "$1"; lg_is=$tk_is lg_all=0 lg_may=0 lg_ok=no
   if [ "$lg_is" = read ]; then
     for lg_f in "$1"/*/; do
       if [ -d "$lg_f" ] && { [ ! -r "$lg_f" ] || [ ! -x "$lg_f" ]; }; then lg_is=denied; fi
@@ -372,7 +373,7 @@ lg_forwards() {
   for lg_f in /etc/rsyslog.conf /etc/rsyslog.d/*.conf; do
     if [ -f "$lg_f" ] && [ -r "$lg_f" ]; then
       set -- "$@" "$lg_f"
-    elif [ "$(tk_state "$lg_f")" = denied ]; then
+    elif tk_look "$lg_f"; [ "$tk_is" = denied ]; then
       echo 'rsyslog denied ?'
     fi
   done
@@ -412,7 +413,7 @@ lg_forwards() {
   for lg_f in /etc/syslog-ng/syslog-ng.conf /etc/syslog-ng/conf.d/*.conf; do
     if [ -f "$lg_f" ] && [ -r "$lg_f" ]; then
       set -- "$@" "$lg_f"
-    elif [ "$(tk_state "$lg_f")" = denied ]; then
+    elif tk_look "$lg_f"; [ "$tk_is" = denied ]; then
       echo 'syslog-ng denied ?'
     fi
   done
@@ -447,7 +448,7 @@ lg_suspended() {
 lg_audit() {
   tk_part read audit
   if [ -x /sbin/auditd ] || [ -x /usr/sbin/auditd ]; then echo 'tool yes'; else echo 'tool no'; fi
-  echo "conf $(tk_state /etc/audit/auditd.conf)"
+  tk_look /etc/audit/auditd.conf; echo "conf $tk_is"
   if [ -f /etc/audit/auditd.conf ] && [ -r /etc/audit/auditd.conf ]; then
     awk '$1 ~ /^(max_log_file|num_logs|max_log_file_action)$/ && $2 == "=" { print $1, $3 }' /etc/audit/auditd.conf
   fi

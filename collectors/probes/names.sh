@@ -3,7 +3,7 @@
 sec_names() {
   tk_f=/etc/nsswitch.conf
   if [ ! -e "$tk_f" ] && [ -e /usr/etc/nsswitch.conf ]; then tk_f=/usr/etc/nsswitch.conf; fi
-  tk_part "$(tk_state "$tk_f")" nsswitch
+  tk_look "$tk_f"; tk_part "$tk_is" nsswitch
   if [ -f "$tk_f" ] && [ -r "$tk_f" ]; then
     awk '/^[ \t]*(passwd|shadow|group|initgroups)[ \t]*:/ { print substr($0, 1, 400) }' <"$tk_f"
   fi

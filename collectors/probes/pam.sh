@@ -4,8 +4,8 @@
 # Comments and other modules' arguments, which may hold the password of a data base, stay here.
 # shellcheck disable=SC2154  # TK_B and the tk_ functions come from the prelude
 sec_pam() {
-  tk_part "$(tk_state /etc/pam.d)" /etc/pam.d
-  if [ ! -d /etc/pam.d ] && [ ! -d /usr/lib/pam.d ]; then tk_part "$(tk_state /etc/pam.conf)" /etc/pam.conf; return 0; fi
+  tk_look /etc/pam.d; tk_part "$tk_is" /etc/pam.d
+  if [ ! -d /etc/pam.d ] && [ ! -d /usr/lib/pam.d ]; then tk_look /etc/pam.conf; tk_part "$tk_is" /etc/pam.conf; return 0; fi
   pam_next='passwd sshd login su other'
   pam_seen=' '
   pam_count=0
@@ -29,7 +29,7 @@ sec_pam() {
           ;;
       esac
       if [ "$pam_count" -gt 60 ]; then tk_part limit "$pam_f"; continue; fi
-      if [ -f "$pam_f" ] && [ -r "$pam_f" ]; then pam_files="$pam_files $pam_f"; else tk_part "$(tk_state "$pam_f")" "$pam_f"; fi
+      if [ -f "$pam_f" ] && [ -r "$pam_f" ]; then pam_files="$pam_files $pam_f"; else tk_look "$pam_f"; tk_part "$tk_is" "$pam_f"; fi
     done
     if [ -n "$pam_files" ]; then
       # shellcheck disable=SC2086 # checked names; /dev/null, so that head names the files even if it is one
@@ -74,7 +74,7 @@ sec_pam() {
 
 # pam_setting FILE: to be read, or why it is not.
 pam_setting() {
-  if [ -f "$1" ] && [ -r "$1" ]; then pam_files="$pam_files $1"; else tk_part "$(tk_state "$1")" "$1"; fi
+  if [ -f "$1" ] && [ -r "$1" ]; then pam_files="$pam_files $1"; else tk_look "$1"; tk_part "$tk_is" "$1"; fi
 }
 
 # pam_rules: files as head(1) names them to parts of one rule a line, as libpam joins them; then the names included.

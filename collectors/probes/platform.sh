@@ -7,10 +7,12 @@ sec_platform() {
   tk_file /proc/version 1024
   tk_part read birth
   # The oldest of these is as old as the installation: none is touched by daily work.
+  set --
   for tk_f in /etc/machine-id /var/log/installer /etc/hostname /lost+found /etc/ssh/ssh_host_ed25519_key.pub \
     /etc/ssh/ssh_host_rsa_key.pub /var/lib/dpkg/info/base-files.list /var/lib/dpkg/info/base-passwd.list; do
-    [ -e "$tk_f" ] && stat -c '%Y %n' "$tk_f"
+    if [ -e "$tk_f" ]; then set -- "$@" "$tk_f"; fi
   done
+  [ $# = 0 ] || stat -c '%Y %n' "$@"
   # Systems that are replaced as a whole, and applications that bring their own libraries and updates along.
   tk_part read image
   if [ -e /run/ostree-booted ]; then echo ostree; fi

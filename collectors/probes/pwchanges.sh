@@ -6,7 +6,7 @@ pc_days=45
 pc_cap=16777216
 
 sec_pwchanges() {
-  pc_is=$(tk_state /etc/shadow)
+  tk_look /etc/shadow; pc_is=$tk_is
   tk_part "$pc_is" recent
   if [ "$pc_is" != read ]; then return 0; fi
   pc_now=$(date +%s)
@@ -39,7 +39,7 @@ sec_pwchanges() {
       if [ "$pc_m" -lt "$pc_since" ]; then break; fi
       pc_up=$(tk_now)
       case $pc_f in *.gz) pc_tool=gzip ;; *.xz) pc_tool=xz ;; *.zst) pc_tool=zstd ;; *.bz2) pc_tool=bzip2 ;; *) pc_tool= ;; esac
-      pc_is=$(tk_state "$pc_f")
+      tk_look "$pc_f"; pc_is=$tk_is
       if [ "$pc_is" = read ] && [ -n "$pc_tool" ] && ! tk_have "$pc_tool"; then pc_is=no_tool; fi
       if [ "$pc_is" = read ] && [ "$pc_size" -gt "$pc_cap" ]; then pc_is=limit; fi
       if [ "${pc_up%%.*}" -ge "$pc_until" ]; then pc_is=limit; fi
@@ -50,7 +50,7 @@ sec_pwchanges() {
     done
   fi
   # A log in files that is still written says it already, and a journal is dearer to search.
-  pc_is=$(tk_state /var/log/journal)
+  tk_look /var/log/journal; pc_is=$tk_is
   if [ "$pc_newest" -gt "$((pc_now - 172800))" ] || [ "$pc_is" = absent ]; then return 0; fi
   if [ "$pc_is" = read ] && ! tk_have journalctl; then pc_is=no_tool; fi
   tk_part "$pc_is" journal

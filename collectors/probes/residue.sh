@@ -13,7 +13,7 @@ sec_residue() {
   '
   for tk_d in /var/spool/cron/crontabs /var/spool/cron /var/spool/cron/tabs /etc/crontabs; do
     if [ -d "$tk_d" ]; then
-      tk_part "$(tk_state "$tk_d")" "crontabs $tk_d"
+      tk_look "$tk_d"; tk_part "$tk_is" "crontabs $tk_d"
       if [ -r "$tk_d" ] && [ -x "$tk_d" ]; then
         for tk_f in "$tk_d"/*; do
           if [ ! -f "$tk_f" ] || [ ! -r "$tk_f" ]; then
@@ -28,7 +28,7 @@ sec_residue() {
       fi
     fi
   done
-  tk_part "$(tk_state /etc/crontab)" cron.d
+  tk_look /etc/crontab; tk_part "$tk_is" cron.d
   for tk_f in /etc/crontab /etc/cron.d/*; do
     if [ -f "$tk_f" ] && [ -r "$tk_f" ]; then head -c 262144 <"$tk_f"; echo; elif [ -e "$tk_f" ] && [ ! -d "$tk_f" ]; then echo '* * * * * ? ?'; fi
   done | awk '
@@ -38,7 +38,7 @@ sec_residue() {
   '
   for tk_d in /var/spool/cron/atjobs /var/spool/at /var/spool/atjobs; do
     if [ -d "$tk_d" ]; then
-      tk_part "$(tk_state "$tk_d")" "at $tk_d"
+      tk_look "$tk_d"; tk_part "$tk_is" "at $tk_d"
       if [ -r "$tk_d" ] && [ -x "$tk_d" ]; then
         # Owner only; the names of at's own files begin with a dot.
         tk_within 4 find "$tk_d/." ! -name . -prune -type f ! -name '.*' -exec stat -c '%u' {} +
@@ -46,12 +46,12 @@ sec_residue() {
     fi
   done
   if [ -d /var/lib/systemd/linger ]; then
-    tk_part "$(tk_state /var/lib/systemd/linger)" linger
+    tk_look /var/lib/systemd/linger; tk_part "$tk_is" linger
     for tk_f in /var/lib/systemd/linger/*; do
       if [ -e "$tk_f" ]; then printf '%s\n' "${tk_f##*/}"; fi
     done
   else
-    tk_part "$(tk_state /var/lib/systemd/linger)" linger
+    tk_look /var/lib/systemd/linger; tk_part "$tk_is" linger
   fi
   # What is in the homes of the names we were asked about: how many services start by themselves, no names.
   tk_part read units
@@ -83,13 +83,13 @@ sec_residue() {
     # %U asks the name services, and /home may be a network's: neither may hold us up.
     tk_out=$(tk_within 4 find /home/. ! -name . -prune -type d -exec stat -c '%u:%U:%n' {} +)
     case $? in
-      0) tk_part "$(tk_state /home)" homes ;;
+      0) tk_look /home; tk_part "$tk_is" homes ;;
       124) tk_part timeout homes ;;
       *) tk_part failed homes ;;
     esac
     printf '%s\n' "$tk_out" | sed 's,:/home/\./,:,'
   else
-    tk_part "$(tk_state /home)" homes
+    tk_look /home; tk_part "$tk_is" homes
   fi
   return 0
 }

@@ -5,17 +5,19 @@ rp_nl='
 '
 rp_tab=$(printf '\t')
 
+pre_rpm() { tk_none=rpm; [ -x /usr/bin/rpm ] || [ -x /bin/rpm ]; }
+
 sec_rpm() {
   # By its path, since busybox has an rpm of its own that knows no data base.
   for rp_rpm in /usr/bin/rpm /bin/rpm; do [ ! -x "$rp_rpm" ] || break; done
-  [ -x "$rp_rpm" ] || { tk_part absent rpm; return 0; }
   # The tool may be there without any package.
   tk_base=
   for tk_f in /usr/lib/sysimage/rpm /var/lib/rpm; do
     for tk_p in rpmdb.sqlite Packages.db Packages; do
       if [ -e "$tk_f/$tk_p" ]; then tk_base=$tk_f; fi
     done
-    [ "$tk_base" ] || [ "$(tk_state "$tk_f")" != denied ] || { tk_part denied database; return 0; }
+    tk_look "$tk_f"
+    [ "$tk_base" ] || [ "$tk_is" != denied ] || { tk_part denied database; return 0; }
   done
   [ "$tk_base" ] || { tk_part absent database; return 0; }
   rp_settings || return 1
@@ -28,7 +30,8 @@ sec_rpm() {
 rp_settings() {
   set --
   for tk_f in /etc/yum.repos.d /etc/yum/repos.d /etc/distro.repos.d /etc/zypp/repos.d; do
-    if [ "$(tk_state "$tk_f")" = denied ]; then tk_part denied "repo:$tk_f"; fi
+    tk_look "$tk_f"
+    if [ "$tk_is" = denied ]; then tk_part denied "repo:$tk_f"; fi
   done
   for tk_f in /etc/dnf/dnf.conf /etc/yum.conf /etc/dnf/plugins/versionlock.conf /etc/yum/pluginconf.d/versionlock.conf \
     /etc/yum.repos.d/*.repo /etc/yum/repos.d/*.repo /etc/distro.repos.d/*.repo /usr/share/dnf5/repos.d/*.repo \
@@ -54,14 +57,14 @@ rp_settings() {
     [ -e "$tk_f" ] || continue
     tk_file "$tk_f" 65536
   done
-  tk_is=$(tk_state /etc/dnf/modules.d)
+  tk_look /etc/dnf/modules.d
   tk_part "$tk_is" modules
 }
 
 # What each cached repository says of itself, and when its files were last written.
 rp_caches() {
   for tk_f in /var/cache/dnf /var/cache/libdnf5 /var/cache/yum /var/cache/zypp/raw; do
-    tk_is=$(tk_state "$tk_f")
+    tk_look "$tk_f"
     tk_part "$tk_is" "cache:$tk_f"
   done
   set --

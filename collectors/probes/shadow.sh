@@ -1,7 +1,7 @@
 # shellcheck shell=sh
 # Password states and ages. The hash is reduced to its kind here and never leaves the host.
 sec_shadow() {
-  tk_is=$(tk_state /etc/shadow)
+  tk_look /etc/shadow
   tk_part "$tk_is" shadow
   if [ "$tk_is" != read ] || [ ! -f /etc/shadow ]; then return 0; fi
   # Only names that passwd or we ourselves know leave the host: a misplaced field might be a hash.

@@ -1,14 +1,14 @@
 # shellcheck shell=sh
 # What sshd really does, asked of sshd itself; its files only for what it does not print.
+pre_sshd() { tk_ask_sshd; }
+
 sec_sshd() {
-  tk_sshd=$(command -v sshd)
   if [ -z "$tk_sshd" ]; then
     tk_part absent effective
   else
-    # -T loads the host keys, so it needs root; -G (since 9.3) does not.
-    if tk_out=$(tk_within 4 "$tk_sshd" -T) || tk_out=$(tk_within 4 "$tk_sshd" -G); then
+    if [ "$tk_effective" ]; then
       tk_part read effective
-      printf '%s\n' "$tk_out" | awk '
+      printf '%s\n' "$tk_effective" | awk '
         BEGIN {
           split("usepam passwordauthentication kbdinteractiveauthentication pubkeyauthentication " \
             "permitemptypasswords permitrootlogin allowtcpforwarding disableforwarding subsystem " \
@@ -24,7 +24,7 @@ sec_sshd() {
   # Match blocks are not in what sshd prints.
   for tk_f in /usr/etc/ssh/sshd_config /etc/ssh/sshd_config /etc/ssh/sshd_config.d/*.conf; do
     if [ ! -e "$tk_f" ] && [ "$tk_f" != /etc/ssh/sshd_config ]; then continue; fi
-    tk_part "$(tk_state "$tk_f")" "$tk_f"
+    tk_look "$tk_f"; tk_part "$tk_is" "$tk_f"
     if [ -f "$tk_f" ] && [ -r "$tk_f" ]; then
       awk '
         { line = $0; gsub(/[="]/, " ", line); $0 = line; word = tolower($1) }

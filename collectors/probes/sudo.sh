@@ -43,7 +43,7 @@ sec_sudo() {
     tk_left=$((tk_left - 1))
     if [ "$tk_left" -le 0 ]; then tk_part limit files; break; fi
     tk_f=${tk_it#? }
-    tk_is=$(tk_state "$tk_f")
+    tk_look "$tk_f"
     case $tk_it in
       f*) if [ -d "$tk_f" ]; then tk_is=special; fi ;;
       *) if [ -f "$tk_f" ]; then tk_is=special; fi ;;
