@@ -11,6 +11,8 @@ tk_count=0
 tk_asked=
 tk_sshd=
 tk_effective=
+tk_dpkg=
+tk_dpkg_ended=
 tk_nl='
 '
 # The stream keeps descriptor 4, so a section cannot mix its errors into it.
@@ -68,6 +70,14 @@ tk_ask_sshd() {
   # -T loads the host keys, so it needs root; -G (since 9.3) does not.
   tk_effective=$(tk_within 4 "$tk_sshd" -T 2>/dev/null) || tk_effective=$(tk_within 4 "$tk_sshd" -G 2>/dev/null) ||
     tk_effective=
+}
+
+# tk_ask_dpkg: sets tk_dpkg to the packages that dpkg knows, and tk_dpkg_ended to its exit status; asked once too.
+tk_ask_dpkg() {
+  if [ "$tk_dpkg_ended" ] || ! tk_have dpkg-query; then return; fi
+  # shellcheck disable=SC2016
+  tk_dpkg=$(tk_within 8 dpkg-query -W -f '${Package}\t${Architecture}\t${Version}\t${db:Status-Abbrev}\t${source:Package}\n' 2>/dev/null)
+  tk_dpkg_ended=$?
 }
 
 # tk_run NAME CAP: one section, framed, with its status, size and first error lines. What the shell can do

@@ -1,7 +1,10 @@
 # shellcheck shell=sh
 # Installed packages joined with the security pockets' package lists, and how fresh those are.
 # Nothing is solved, fetched or locked: apt's own files are read as they are.
-pre_apt() { tk_none=dpkg; tk_have dpkg-query; }
+pre_apt() {
+  tk_none=dpkg
+  tk_have dpkg-query && tk_ask_dpkg
+}
 
 sec_apt() {
   tk_lists=/var/lib/apt/lists
@@ -160,9 +163,8 @@ sec_apt() {
   tk_part read join
   if [ "$tk_sized" ]; then printf '%s\n' "$tk_sized" | sed -n '/^B /p'; fi
   {
-    # shellcheck disable=SC2016
-    tk_within 8 dpkg-query -W -f '${Package}\t${Architecture}\t${Version}\t${db:Status-Abbrev}\t${source:Package}\n'
-    printf '\n\001dpkg %s\n' $?
+    printf '%s\n' "$tk_dpkg"
+    printf '\n\001dpkg %s\n' "$tk_dpkg_ended"
     for tk_f in "$@"; do
       printf '\001list %s\n' "${tk_f##*/}"
       tk_apt_list "$tk_f"

@@ -1,5 +1,7 @@
 # shellcheck shell=sh
 # The kernel that runs against those that are installed, and whether the system asks for a restart.
+pre_kernel() { tk_ask_dpkg; }
+
 sec_kernel() {
   tk_part read running
   uname -r || return 1
@@ -21,14 +23,9 @@ sec_kernel() {
     [ -d "$tk_f" ] && printf '%s\n' "$tk_f"
   done
   if tk_have dpkg-query; then
-    # Status 1 only says that no package has such a name.
-    # shellcheck disable=SC2016
-    tk_out=$(tk_within 8 dpkg-query -W -f '${db:Status-Abbrev}\t${Package}\t${Version}\n' 'linux-image*' 2>&1)
-    case $? in
-      0) tk_part read packages; printf '%s\n' "$tk_out" ;;
-      1) case $tk_out in *'no packages found'*) tk_part read packages ;; *) return 1 ;; esac ;;
-      *) return $? ;;
-    esac
+    [ "$tk_dpkg_ended" = 0 ] || return "$tk_dpkg_ended"
+    tk_part read packages
+    printf '%s\n' "$tk_dpkg" | awk -F '\t' '$1 ~ /^linux-image/ { print $4 "\t" $1 "\t" $3 }'
     # dpkg writes the file list anew at each installation, also of a newer build under the same name.
     tk_look /var/lib/dpkg/info
     tk_part "$tk_is" installed
