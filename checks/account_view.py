@@ -1,6 +1,9 @@
 """All that one host's facts say about its accounts at one time."""
 
+from collections.abc import Hashable, Iterable
 from datetime import datetime
+from functools import cached_property
+from typing import TypeVar
 
 from msgspec import Struct
 
@@ -12,9 +15,12 @@ from collectors.probes.residue import ResidueFacts
 from collectors.probes.shadow import ShadowEntry, ShadowFacts
 from collectors.probes.sshd import SshdFacts
 
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
 
-class View(Struct, frozen=True, kw_only=True):
-    """All that one host's facts say about its accounts at one time."""
+
+class View(Struct, frozen=True, kw_only=True, dict=True):
+    """All that one host's facts say about its accounts at one time; each list is gone through once."""
 
     accounts: AccountsFacts
     names: Fact[NamesFacts]
@@ -26,7 +32,7 @@ class View(Struct, frozen=True, kw_only=True):
 
     def account(self, name: str) -> Account | None:
         """The account of that name; of two lines with one name the first counts, as for getpwnam(3)."""
-        local = next((it for it in self.accounts.accounts if it.name == name), None)
+        local = self._local.get(name, (None,))[0]
         if local or isinstance(self.names, Unknown):
             return local
         entry = next((it for it in self.names.value.found if it.name == name), None)
@@ -53,7 +59,15 @@ class View(Struct, frozen=True, kw_only=True):
 
     def is_local(self, name: str) -> bool:
         """Whether passwd itself holds it."""
-        return any(it.name == name for it in self.accounts.accounts)
+        return name in self._local
+
+    def lines_of(self, name: str) -> int:
+        """How many lines of passwd have that name."""
+        return len(self._local.get(name, ()))
+
+    def entries_of(self, name: str) -> tuple[ShadowEntry, ...]:
+        """The lines of shadow of that name; none when shadow cannot be seen."""
+        return self._entries.get(name, ())
 
     def remote_sources(self) -> tuple[str, ...]:
         """Name services outside of this host that may know further accounts."""
@@ -65,21 +79,43 @@ class View(Struct, frozen=True, kw_only=True):
 
     def commands_of(self, uid: int) -> tuple[str, ...]:
         """Names of the processes that run under a uid; none when they cannot be seen."""
-        if isinstance(self.residue, Unknown) or self.residue.value.processes is None:
-            return ()
-        return tuple(it.command for it in self.residue.value.processes if it.uid == uid)
+        return self._commands.get(uid, ())
 
     def key_files(self, name: str, *, left_behind: bool = False) -> tuple[KeyFile, ...]:
         """The authorized_keys files of one account."""
+        return self._key_files.get((name, left_behind), ())
+
+    @cached_property
+    def _local(self) -> dict[str, tuple[Account, ...]]:
+        return grouped((it.name, it) for it in self.accounts.accounts)
+
+    @cached_property
+    def _entries(self) -> dict[str, tuple[ShadowEntry, ...]]:
+        if isinstance(self.shadow, Unknown):
+            return {}
+        return grouped((it.name, it) for it in self.shadow.value.entries)
+
+    @cached_property
+    def _commands(self) -> dict[int, tuple[str, ...]]:
+        if isinstance(self.residue, Unknown):
+            return {}
+        return grouped((it.uid, it.command) for it in self.residue.value.processes or ())
+
+    @cached_property
+    def _key_files(self) -> dict[tuple[str, bool], tuple[KeyFile, ...]]:
         if isinstance(self.keys, Unknown):
-            return ()
-        return tuple(
-            it for it in self.keys.value.files if it.account == name and it.left_behind is left_behind
-        )
+            return {}
+        return grouped(((it.account, it.left_behind), it) for it in self.keys.value.files)
 
 
 def entry_of(view: View, name: str) -> ShadowEntry | None:
     """The shadow line that counts for a name."""
-    if isinstance(view.shadow, Unknown):
-        return None
-    return next((it for it in view.shadow.value.entries if it.name == name), None)
+    return next(iter(view.entries_of(name)), None)
+
+
+def grouped(pairs: Iterable[tuple[K, V]]) -> dict[K, tuple[V, ...]]:
+    """Collect the values of each key, in their order: one pass, however long a host made the list."""
+    found: dict[K, list[V]] = {}
+    for key, value in pairs:
+        found.setdefault(key, []).append(value)
+    return {key: tuple(values) for key, values in found.items()}

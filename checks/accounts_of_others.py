@@ -104,7 +104,7 @@ def _unowned(view: View, account: Account, register: Register, result: Result) -
         return not_known(subject, state.reason, OWNED, detail=state.detail)
     ways = ways_in(view, account)
     if state.standing is Standing.OPEN and ways.open:
-        similar = _similar(account.name, register)
+        similar = register.similar(account.name)
         return Outcome(
             subject=subject,
             result=result,
@@ -128,15 +128,6 @@ def _unowned(view: View, account: Account, register: Register, result: Result) -
         expected=OWNED,
         actual=say("closed"),
     )
-
-
-def _similar(name: str, register: Register) -> list[str]:
-    """Names of the roster that differ only by case, domain or realm: a hint for a person, never a verdict."""
-    return sorted(it for it in {*register.leavers, *register.active} if _bare(it) == _bare(name))
-
-
-def _bare(name: str) -> str:
-    return name.rpartition("\\")[2].partition("@")[0].casefold()
 
 
 def judge_unreadable(view: View) -> Iterator[Outcome]:

@@ -14,7 +14,7 @@ from checks.ways_in import by_jobs
 from collectors.evidence import Reason
 from collectors.facts import Known, Unknown
 from collectors.probes.accounts import Account, PasswordField
-from collectors.probes.shadow import PasswordState, ShadowEntry, ShadowFacts
+from collectors.probes.shadow import PasswordState, ShadowEntry
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FURTHEST_DAY = 1_000_000
@@ -62,7 +62,7 @@ def closure(view: View, account: Account) -> Closure:
     """Say whether every way into an existing account is closed by its expiry."""
     if isinstance(view.shadow, Unknown):
         return _unknown(view.shadow.reason, view.shadow.detail)
-    doubt = _doubt(view, account, view.shadow.value)
+    doubt = _doubt(view, account, view.shadow.value.malformed)
     if doubt:
         return doubt
     entry = entry_of(view, account.name)
@@ -83,17 +83,17 @@ def closure(view: View, account: Account) -> Closure:
     return Closure(standing=Standing.CLOSED, since=since)
 
 
-def _doubt(view: View, account: Account, shadow: ShadowFacts) -> Closure | None:
+def _doubt(view: View, account: Account, malformed: tuple[str, ...]) -> Closure | None:
     """Say why the account's lines cannot be believed, if so."""
     is_local = view.is_local(account.name)
-    entries = sum(it.name == account.name for it in shadow.entries)
+    entries = len(view.entries_of(account.name))
     remote = ", ".join(view.remote_sources())
     doubts = (
         (
-            sum(it.name == account.name for it in view.accounts.accounts) > 1,
+            view.lines_of(account.name) > 1,
             "the name stands twice in passwd",
         ),
-        (bool({account.name, "?"} & set(shadow.malformed)), "a line of shadow cannot be read"),
+        (account.name in malformed or "?" in malformed, "a line of shadow cannot be read"),
         (entries > 1, "the name stands twice in shadow"),
     )
     for there, detail in doubts:

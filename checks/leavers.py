@@ -1,6 +1,7 @@
 """Who on the roster has left, and who works here."""
 
 from datetime import date, datetime, timedelta
+from functools import cached_property
 
 from msgspec import Struct
 
@@ -18,7 +19,7 @@ class Leaver(Struct, frozen=True, kw_only=True):
     """all log-in names of the person"""
 
 
-class Register(Struct, frozen=True, kw_only=True):
+class Register(Struct, frozen=True, kw_only=True, dict=True):
     """Whose each log-in name is at the run's time."""
 
     leavers: dict[str, Leaver]
@@ -26,6 +27,21 @@ class Register(Struct, frozen=True, kw_only=True):
     """also people whose last day is still to come"""
     twice: dict[str, Leaver]
     """names of one who left and of another one who works here"""
+
+    def similar(self, name: str) -> list[str]:
+        """Names that differ only by case, domain or realm: a hint for a person, never a verdict."""
+        return self._spellings.get(_bare(name), [])
+
+    @cached_property
+    def _spellings(self) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for name in sorted({*self.leavers, *self.active}):
+            found.setdefault(_bare(name), []).append(name)
+        return found
+
+
+def _bare(name: str) -> str:
+    return name.rpartition("\\")[2].partition("@")[0].casefold()
 
 
 def register_of(roster: RosterFacts, disable_within: timedelta, clock: Clock) -> Register:

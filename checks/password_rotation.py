@@ -24,12 +24,13 @@ pam_faillock with `preauth` before pam_unix, with `authfail` after it, and once 
 fixed period: promise length, no re-use and change after exposure.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Annotated
 
 from msgspec import Meta
 
+from checks.account_view import grouped
 from checks.model import (
     Advice,
     Clock,
@@ -123,9 +124,13 @@ def password_rotation(
         if (since := history.since("password-rotation", _awaited(entry)))
     }
     in_use = 0
-    for name in sorted({it.name for it in accounts.accounts}):
-        account = next(it for it in accounts.accounts if it.name == name)
-        outcomes = tuple(_account(account, accounts, shadow, options, today, waits=waits))
+    lines = grouped((it.name, it) for it in accounts.accounts)
+    entries = grouped((it.name, it) for it in shadow.entries)
+    damaged = frozenset(shadow.malformed)
+    for name, (account, *more) in sorted(lines.items()):
+        own = entries.get(name, ())
+        unclear = bool(more) or len(own) > 1 or bool({name, "?"} & damaged)
+        outcomes = tuple(_account(account, own, options, today, unclear=unclear, waited=waits.get(name, 0)))
         in_use += any(it.result is not Result.NOT_APPLICABLE for it in outcomes)
         yield from outcomes
     yield from _shared(accounts, shadow)
@@ -147,21 +152,14 @@ def password_rotation(
 
 def _account(
     account: Account,
-    accounts: AccountsFacts,
-    shadow: ShadowFacts,
+    entries: Sequence[ShadowEntry],
     options: Limits,
     today: int,
     *,
-    waits: Mapping[str, int],
+    unclear: bool,
+    waited: int,
 ) -> Iterator[Outcome]:
     subject = Subject(kind="account", name=account.name)
-    entries = [it for it in shadow.entries if it.name == account.name]
-    unclear = (
-        sum(it.name == account.name for it in accounts.accounts) > 1
-        or len(entries) > 1
-        or account.name in shadow.malformed
-        or "?" in shadow.malformed
-    )
 
     def fail(summary: Text, actual: Text) -> Outcome:
         return Outcome(
@@ -190,7 +188,7 @@ def _account(
     elif not entries:
         yield fail(say("{name} has no line in shadow", name=account.name), say("no line in shadow"))
     else:
-        yield from _entry(subject, entries[0], options, today, waited=waits.get(account.name, 0))
+        yield from _entry(subject, entries[0], options, today, waited=waited)
 
 
 def _entry(
