@@ -10,7 +10,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-units test-lab breaking check fmt docs dev lock package clean apt-packages
+.PHONY: help run test test-units test-lab breaking check fmt docs dev lock package clean apt-packages bench
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -94,6 +94,12 @@ lock: $(VENV)/.dev ## resolve the requirements anew
 	@$(LOCK) -o requirements/run.txt
 	@$(LOCK) --group test -o requirements/test.txt
 	@$(LOCK) --group dev -o requirements/dev.txt
+
+bench: $(VENV)/.test ## what the probe and the fan-out cost, beside other tools (minutes; root)
+	@$(BIN)/python benchmarks/probe.py
+	@$(BIN)/python benchmarks/fleet.py
+	@$(BIN)/python benchmarks/fleet.py --crowd --rounds 1
+	@$(BIN)/python benchmarks/fleet.py --memory
 
 package: $(VENV)/.run ## build the wheel and look at what is in it
 	@$(BIN)/python -m tests.wheel

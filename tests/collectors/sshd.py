@@ -58,7 +58,12 @@ class Sshd:
     """One server with some host keys; each further user key may carry a forced command."""
 
     def __init__(
-        self, folder: Path, kinds: tuple[str, ...] = ("ed25519",), settings: tuple[str, ...] = ()
+        self,
+        folder: Path,
+        kinds: tuple[str, ...] = ("ed25519",),
+        settings: tuple[str, ...] = (),
+        *,
+        listen: str = HOST,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
@@ -75,7 +80,7 @@ class Sshd:
         lines = [
             *settings,
             f"Port {self.port}",
-            f"ListenAddress {HOST}",
+            f"ListenAddress {listen}",
             *(f"HostKey {key}" for key in self.host_keys.values()),
             f"AuthorizedKeysFile {self._authorized}",
             "StrictModes no",
