@@ -206,20 +206,35 @@ def test_a_user_manager_starts_for_the_states_of_the_table(own_host: OwnHostFact
     assert found == {name: row.service for name, row in ROWS.items() if row.service is not None}
 
 
-def test_a_second_name_with_uid_0_is_root(own_host: OwnHostFactory, lab: Lab) -> None:
-    """The table's last row: with a home of its own the key logs in as root, whatever root's own state is."""
-    setup = """
-echo "toor:x:0:0::/home/toor:/bin/bash" >> /etc/passwd
-echo "toor:*:$TODAY:0:90:7:::" >> /etc/shadow
-mkdir -p /home/toor/.ssh
-echo "$KEY_tanaka" > /home/toor/.ssh/authorized_keys
-passwd -l root
+@pytest.mark.parametrize("use_pam", ["yes", "no"])
+@pytest.mark.parametrize("persona", ["clean", "debian-13"])
+def test_a_second_name_with_uid_0_is_root(
+    own_host: OwnHostFactory, lab: Lab, tmp_path: Path, persona: str, use_pam: str
+) -> None:
+    """The table's last row: sshd refuses keys in a home of somebody else, the password logs in as root."""
+    names = {"toor": "esfp", "guest": "p"}
+    setup = f"""
+{_SETUP}
+sed -i 's/^UsePAM.*/UsePAM {use_pam}/' /etc/ssh/sshd_config
+echo 'PermitRootLogin yes' > /etc/ssh/sshd_config.d/00-root.conf
+for name in {" ".join(names)}; do
+  echo "$name:x:0:0::/home/$name:/bin/bash" >> /etc/passwd
+  echo "$name:$hash:$today:0:90:7:::" >> /etc/shadow
+  mkdir -p /home/$name/.ssh
+  echo "$KEY_tanaka" > /home/$name/.ssh/authorized_keys
+done
+chown 15001 /home/guest
 """
-    host = own_host("clean", setup=setup)
-    command = [*ssh(host, "toor", lab.person_keys["tanaka"]), "id -u"]
-    assert _says(command) == b"0\n"
-    view = view_of(host, "toor")
-    account = view.account("toor")
-    assert account is not None
-    assert closure(view, account).standing is Standing.OPEN
-    assert "uid 0" in ways_in(view, account).open
+    host = own_host(persona, setup=setup)
+    askpass = tmp_path / "askpass"
+    askpass.write_text(f"#!/bin/sh\necho '{PASSWORD}'\n")
+    askpass.chmod(0o700)
+    key = lab.person_keys["tanaka"]
+    assert {name: doors(host, name, key, askpass) for name in names} == names
+    assert _says([*ssh(host, "toor", key), "id -u"]) == b"0\n"
+    view = view_of(host, *names)
+    for name in names:
+        account = view.account(name)
+        assert account is not None
+        assert closure(view, account).standing is Standing.OPEN
+        assert "uid 0" in ways_in(view, account).open
