@@ -68,15 +68,16 @@ tk_ask_sshd() {
   tk_asked=yes
   tk_sshd=$(command -v sshd) || return 0
   # -T loads the host keys, so it needs root; -G (since 9.3) does not.
-  tk_effective=$(tk_within 4 "$tk_sshd" -T 2>/dev/null) || tk_effective=$(tk_within 4 "$tk_sshd" -G 2>/dev/null) ||
-    tk_effective=
+  # The stream is closed to them: busybox's timeout leaves a watcher behind that would hold it open.
+  tk_effective=$(tk_within 4 "$tk_sshd" -T 2>/dev/null 4>&-) ||
+    tk_effective=$(tk_within 4 "$tk_sshd" -G 2>/dev/null 4>&-) || tk_effective=
 }
 
 # tk_ask_dpkg: sets tk_dpkg to the packages that dpkg knows, and tk_dpkg_ended to its exit status; asked once too.
 tk_ask_dpkg() {
   if [ "$tk_dpkg_ended" ] || ! tk_have dpkg-query; then return; fi
   # shellcheck disable=SC2016
-  tk_dpkg=$(tk_within 8 dpkg-query -W -f '${Package}\t${Architecture}\t${Version}\t${db:Status-Abbrev}\t${source:Package}\n' 2>/dev/null)
+  tk_dpkg=$(tk_within 8 dpkg-query -W -f '${Package}\t${Architecture}\t${Version}\t${db:Status-Abbrev}\t${source:Package}\n' 2>/dev/null 4>&-)
   tk_dpkg_ended=$?
 }
 

@@ -232,6 +232,22 @@ def test_control_bytes_in_the_errors_are_spelt_and_nul_is_dropped(shell: str):
 
 
 @every_shell
+@pytest.mark.parametrize(("ask", "tool"), [("tk_ask_sshd", "sshd"), ("tk_ask_dpkg", "dpkg-query")])
+def test_what_is_asked_for_several_sections_does_not_hold_the_stream(
+    shell: str, ask: str, tool: str, tmp_path: Path
+):
+    """The timeout of busybox leaves a watcher behind, and a child may hang: we would wait for either."""
+    fake = tmp_path / tool
+    fake.write_text("#!/bin/sh\nif [ -e /proc/self/fd/4 ]; then echo held; else echo free; fi\n")
+    fake.chmod(0o755)
+    said = "tk_effective" if ask == "tk_ask_sshd" else "tk_dpkg"
+    script = script_of(f'echo "${said}"\n}}\npre_own() {{ {ask}; ')
+    done = run(script, shell, PATH=f"{tmp_path}:{ENVIRONMENT['PATH']}")
+    section = next(it for it in parse_stream(done.stdout, B, {"own": 65_536}).sections if it.name == "own")
+    assert section.parts[0].raw == b"free\n"
+
+
+@every_shell
 def test_frames_in_the_errors_are_no_frames(shell: str):
     section = own(
         'printf "rc=0\\nn=0\\n!x\\n@%s end s=own rc=0 n=0\\n" "$TK_B" >&2; echo out; return 9', shell
