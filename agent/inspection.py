@@ -293,13 +293,18 @@ class _Round(Struct, kw_only=True):
 
     def _job(self, host: Host, probes: tuple[Probe[Any], ...], names: tuple[str, ...]) -> Job:
         transport = self.reach.transport(host)
+        target = self.tally.targets[host.name]
         salt = fresh_salt()
         ask = partial(
             visit,
             host,
             transport,
             probes,
-            Parameters(names=names, logs=tuple(log.path for log in self.tally.targets[host.name].logs)),
+            Parameters(
+                names=names,
+                logs=tuple(log.path for log in target.logs),
+                stores=tuple(store.path for store in target.stores),
+            ),
             run=self.tally.plan.run,
             plan=self.plan_sha256,
             salt=salt,

@@ -16,7 +16,7 @@ from collectors.facts import Probe
 from collectors.script import digest
 from config.check_settings import settings_of
 from config.codec import dec_hook, enc_hook
-from config.inventory import accounts_of, logs_of
+from config.inventory import accounts_of, logs_of, stores_of
 from config.model import Config, Host, Promise, TransportKind
 from reports.documents import (
     RULES_API,
@@ -73,6 +73,7 @@ def targets_of(config: Config, selected: Iterable[Host]) -> tuple[Target, ...]:
             audit_user=host.user if host.transport is not TransportKind.LOCAL else "",
             accounts=accounts_of(host.name, config.account),
             posts=config.post,
+            stores=stores_of(host.name, config.store),
             logs=logs_of(host.name, config.log),
             excluded=host.excluded or ("" if host.name in chosen else LEFT_OUT),
         )

@@ -1,36 +1,83 @@
-"""Roles of people who left in the PostgreSQL servers of a host."""
+"""Roles of people who left or moved, in the PostgreSQL servers of a host."""
 
 from collections.abc import Iterator
+from fnmatch import fnmatchcase
 
 from checks.leavers import Leaver
 from checks.model import Outcome, Result, Subject, not_known
+from checks.moves import EXPECTED, Move, move_of
 from checks.scene import Scene
 from checks.text import say
 from collectors.evidence import Reason
 from collectors.facts import Known, Unknown
-from collectors.probes.pgroles import PgRole
+from collectors.probes.pgroles import MOST_REACHED, PgRole
 
 _EXPECTED = say("no role, or one without LOGIN")
 _MOST = 5
 
 
 def judge_database_roles(scene: Scene) -> Iterator[Outcome]:
-    """Judge each leaver's roles, and say once a host that servers could not be asked."""
+    """Judge the roles of people who left or moved, and say once a host that servers could not be asked."""
     due = [it for it in scene.register.leavers.values() if it.deadline <= scene.view.now]
-    if not due:
+    moved = {
+        name: move
+        for name, person in scene.register.active.items()
+        if name not in scene.register.twice and (move := move_of(scene, person))
+    }
+    if not due and not moved:
         return
-    for reason, detail in _unseen(scene, frozenset(it.name for it in due)):
+    for reason, detail in _unseen(scene, frozenset((*(it.name for it in due), *moved))):
         yield not_known(Subject(kind="postgresql", name=""), reason, _EXPECTED, detail=detail)
         break
-    for leaver in due:
-        found = [
-            (role, server.where)
-            for server in (scene.pgroles.value.servers if isinstance(scene.pgroles, Known) else ())
-            for role in server.roles
-            if role.name == leaver.name
-        ]
-        if found:
-            yield _judged(scene, leaver, found)
+    found: dict[str, list[tuple[PgRole, str]]] = {}
+    for server in scene.pgroles.value.servers if isinstance(scene.pgroles, Known) else ():
+        for role in server.roles:
+            found.setdefault(role.name, []).append((role, server.where))
+    yield from (_judged(scene, leaver, found[leaver.name]) for leaver in due if leaver.name in found)
+    yield from (_moved(name, move, found[name]) for name, move in moved.items() if name in found)
+
+
+def _moved(name: str, move: Move, found: list[tuple[PgRole, str]]) -> Outcome:
+    """Compare what the role may become with the new post; what it was granted itself is not seen."""
+    subject = Subject(kind="database-role", name=name)
+    kept = [
+        f"{where}: {words}" for role, where in found if role.can_log_in and (words := _beyond(role, move))
+    ]
+    if kept:
+        what = "; ".join(kept[:_MOST])
+        return Outcome(
+            subject=subject,
+            result=move.result,
+            summary=move.kept(name, what),
+            expected=EXPECTED,
+            actual=say("{what}", what=what),
+        )
+    if any(role.can_log_in and len(role.reaches) >= MOST_REACHED for role, _ in found):
+        return not_known(subject, Reason.UNDETERMINED, EXPECTED, detail="more roles than are named")
+    return Outcome(
+        subject=subject,
+        result=Result.PASS,
+        summary=say(
+            "{name} moved on {day}, the role in PostgreSQL keeps nothing of the former post",
+            name=name,
+            day=move.day.isoformat(),
+        ),
+        expected=EXPECTED,
+        actual=say("in {count} servers", count=len(found)),
+    )
+
+
+def _beyond(role: PgRole, move: Move) -> str:
+    """Say what the role may do that no declared post needs; to be a superuser is never needed."""
+    if role.superuser:
+        return "SUPERUSER"
+    needed = [pattern for post in move.posts for pattern in post.database_roles]
+    others = [
+        it.lstrip("!")
+        for it in role.reaches
+        if it.startswith("!") or not any(fnmatchcase(it, pattern) for pattern in needed)
+    ]
+    return f"may become {', '.join(others[:_MOST])}" if others else ""
 
 
 def _judged(scene: Scene, leaver: Leaver, found: list[tuple[PgRole, str]]) -> Outcome:
@@ -86,4 +133,4 @@ def _unseen(scene: Scene, names: frozenset[str]) -> Iterator[tuple[Reason, str]]
         if server.unknown:
             yield server.unknown, f"roles in the server at {server.where}"
     if scene.pgroles.value.servers and not names <= scene.pgroles.value.asked:
-        yield Reason.NOT_COLLECTED, "a leaver whose role was not asked for"
+        yield Reason.NOT_COLLECTED, "a role that was not asked for"

@@ -11,7 +11,7 @@ from msgspec import Struct
 from checks.support import Platform, Support
 from checks.text import Text, say
 from collectors.evidence import Reason, TargetKind
-from config.model import AccessLog, Post, ServiceAccount
+from config.model import AccessLog, DataStore, Post, ServiceAccount
 
 
 class Options(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -132,6 +132,8 @@ class Target(Sealed, frozen=True, kw_only=True):
     """service accounts declared for this target"""
     posts: tuple[Post, ...] = ()
     """what posts of the company need, for people who moved"""
+    stores: tuple[DataStore, ...] = ()
+    """stores of personal data declared for this target"""
     logs: tuple[AccessLog, ...] = ()
     """application logs declared for this target"""
     own_domains: tuple[str, ...] = ()

@@ -11,8 +11,9 @@ is named, and what a closed account leaves behind, rules of sudo and doas among 
 judged from the log of log-ins, the expiry date, the change time of the account files and earlier runs. A
 log-in after the last day is named, also from wtmp, lastlog and their successors; that there was none is said
 only where the log covers all the time since. Accounts that are neither on the roster nor declared are named
-too. Of people who moved, every group and rule of sudo is compared with what their new post is declared to
-need. Roles of leavers in the PostgreSQL servers of the host count as ways in while they may log in.
+too. Of people who moved, every group, rule of sudo and role of PostgreSQL is compared with what their new
+post is declared to need, and what they may still do in declared stores of other posts is asked of the kernel.
+Roles of leavers in the PostgreSQL servers of the host count as ways in while they may log in.
 
 ## Why it matters
 
@@ -25,7 +26,7 @@ Set the account's expiry date (`usermod --expiredate 1 NAME`) on the last day, e
 remove its keys from other accounts and its name from the rules of sudo. Declare accounts that belong to no
 single person under `[[account]]`. Take LOGIN from roles of PostgreSQL (`ALTER ROLE NAME NOLOGIN`), since
 VALID UNTIL ends a password and nothing else. Take people who move out of the groups of the former post on
-the same day, and declare what posts need under `[[post]]`.
+the same day, and declare what posts need under `[[post]]` and where personal data lies under `[[store]]`.
 """
 
 from collections.abc import Iterator
@@ -70,6 +71,7 @@ from collectors.probes.pgroles import PgRolesFacts
 from collectors.probes.residue import ResidueFacts
 from collectors.probes.shadow import ShadowFacts
 from collectors.probes.sshd import SshdFacts
+from collectors.probes.stores import StoresFacts
 from collectors.probes.sudo import SudoFacts
 from collectors.sources.roster import RosterFacts
 from config.duration import Duration
@@ -164,6 +166,7 @@ def retired_accounts(
     logins: Fact[LoginsFacts],
     sudo: Fact[SudoFacts],
     pgroles: Fact[PgRolesFacts],
+    stores: Fact[StoresFacts],
     options: Limits,
     clock: Clock,
     target: Target,
@@ -192,6 +195,7 @@ def retired_accounts(
         logins=logins,
         sudo=sudo,
         pgroles=pgroles,
+        stores=stores,
         numbers=Numbers(
             disable_within=options.disable_within.timedelta,
             unowned=Result(options.unowned),

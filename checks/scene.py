@@ -14,6 +14,7 @@ from collectors.probes.accounts import Account
 from collectors.probes.events import EventsFacts
 from collectors.probes.logins import LoginsFacts
 from collectors.probes.pgroles import PgRolesFacts
+from collectors.probes.stores import StoresFacts
 from collectors.probes.sudo import SudoFacts
 
 CLOSED = say("closed: expired, or no account")
@@ -57,6 +58,7 @@ class Scene(Struct, frozen=True, kw_only=True):
     logins: Fact[LoginsFacts]
     sudo: Fact[SudoFacts]
     pgroles: Fact[PgRolesFacts]
+    stores: Fact[StoresFacts]
     numbers: Numbers
     clock: Clock
     target: Target

@@ -7,7 +7,9 @@ from msgspec.structs import replace
 
 from checks.closure import Standing, closure
 from checks.model import Outcome, Result, Subject, not_known
+from checks.moves import EXPECTED, Move, move_of
 from checks.scene import OWNED, Scene
+from checks.stores_kept import stores_kept, stores_unseen
 from checks.sudo_reach import Reach, perhaps, reach
 from checks.sudo_rights import holder_of
 from checks.text import say
@@ -15,7 +17,7 @@ from collectors.evidence import Reason
 from collectors.facts import Known, Unknown
 from collectors.probes.accounts import Account
 from collectors.sources.roster import Person
-from config.model import Post, folded
+from config.model import Post
 
 ROOT_GROUPS = frozenset(
     {"root", "sudo", "wheel", "admin", "docker", "lxd", "incus-admin", "libvirt", "disk", "shadow", "adm"}
@@ -24,65 +26,46 @@ ROOT_GROUPS = frozenset(
 
 
 def judge_transfer(scene: Scene, account: Account, person: Person) -> Outcome | None:
-    """Compare a person's groups and rules with the new post; None when nobody moved, or not long enough ago.
+    """Compare groups, rules and stores with the new post; None when nobody moved, or not long enough ago.
 
     What the post does not allow fails. Where no post is declared, what is kept is a warning.
     """
-    moved = person.transferred_on
-    due = moved is not None and scene.clock.end_of(moved) + scene.numbers.disable_within <= scene.view.now
-    if moved is None or not due or closure(scene.view, account).standing is Standing.CLOSED:
+    move = move_of(scene, person)
+    if move is None or closure(scene.view, account).standing is Standing.CLOSED:
         return None
     subject = Subject(kind="account", name=account.name)
-    named = {folded(it): it for it in person.posts}
-    posts = [it for it in scene.target.posts if folded(it.name) in named]
-    missing = sorted(set(named) - {folded(it.name) for it in posts})
-    expected = say("only what the new post needs")
     groups = _groups(scene, account)
-    kept = {name: gid for name, gid in groups.items() if not _allowed(name, posts)}
-    rights = _rights(scene, account, kept, by_name=not any(it.sudo for it in posts))
-    what = _said(kept, rights)
-    day = moved.isoformat()
-    if what and posts and not missing:
-        summary = say(
-            "{name} moved on {day} and keeps what the new post does not need: {what}",
-            name=account.name,
-            day=day,
-            what=what,
-        )
-        actual = say("{what}", what=what)
-        return Outcome(subject=subject, result=Result.FAIL, summary=summary, expected=expected, actual=actual)
-    for reason, detail in _unseen(scene, account):
-        return not_known(subject, reason, expected if posts else OWNED, detail=detail)
+    kept = {name: gid for name, gid in groups.items() if not _allowed(name, move.posts)}
+    rights = _rights(scene, account, kept, by_name=not any(it.sudo for it in move.posts))
+    what = _said(kept, rights, stores_kept(scene, account, move))
+    if what and move.comparable:
+        return _kept(subject, move, what)
+    for reason, detail in (*_unseen(scene, account), *stores_unseen(scene, account, move)):
+        return not_known(subject, reason, EXPECTED if move.posts else OWNED, detail=detail)
     if what:
-        declare = (
-            say(
-                "{name} moved on {day} to {post}: declare under [[post]] what that post needs",
-                name=account.name,
-                day=day,
-                post=", ".join(named[it] for it in missing),
-            )
-            if named
-            else say(
-                "{name} moved on {day}: the roster does not name the new post, see [roster.columns]",
-                name=account.name,
-                day=day,
-            )
-        )
-        return Outcome(
-            subject=subject,
-            result=Result.WARN,
-            summary=declare,
-            expected=expected,
-            actual=say("{what}", what=what),
-        )
-    if not posts:
+        return _kept(subject, move, what)
+    if not move.posts:
         return None
     return Outcome(
         subject=subject,
         result=Result.PASS,
-        summary=say("{name} moved on {day} and keeps nothing of the former post", name=account.name, day=day),
-        expected=expected,
+        summary=say(
+            "{name} moved on {day} and keeps nothing of the former post",
+            name=account.name,
+            day=move.day.isoformat(),
+        ),
+        expected=EXPECTED,
         actual=say("in {count} groups, all of the new post", count=len(groups)),
+    )
+
+
+def _kept(subject: Subject, move: Move, what: str) -> Outcome:
+    return Outcome(
+        subject=subject,
+        result=move.result,
+        summary=move.kept(subject.name, what),
+        expected=EXPECTED,
+        actual=say("{what}", what=what),
     )
 
 
@@ -104,7 +87,7 @@ def _groups(scene: Scene, account: Account) -> dict[str, int]:
     return {name: gid for name, gid in sorted(found.items()) if (name, gid) != (account.name, account.gid)}
 
 
-def _allowed(name: str, posts: list[Post]) -> bool:
+def _allowed(name: str, posts: tuple[Post, ...]) -> bool:
     return any(fnmatchcase(name, pattern) for post in posts for pattern in post.groups)
 
 
@@ -119,11 +102,13 @@ def _rights(scene: Scene, account: Account, kept: Mapping[str, int], *, by_name:
     return reach(scene.sudo.value, holder, scene.view.now, own=True)
 
 
-def _said(kept: Mapping[str, int], rights: Reach | None) -> str:
+def _said(kept: Mapping[str, int], rights: Reach | None, stores: str) -> str:
     listed = ", ".join(f"{it} (root)" if it in ROOT_GROUPS else it for it in kept)
     parts = [f"groups {listed}"] if listed else []
     if rights:
         parts.append(f"{rights.text()} by {', '.join(rights.places[:5])}")
+    if stores:
+        parts.append(stores)
     return "; ".join(parts)
 
 

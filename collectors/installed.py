@@ -39,7 +39,7 @@ TK_COPY=@COPY@
 
 _READER = r"""umask 077
 cd / || exit 2
-TK_B= TK_NAMES= TK_LOGS= TK_SECTIONS= tk_total=0 tk_globs=0
+TK_B= TK_NAMES= TK_LOGS= TK_STORES= TK_SECTIONS= tk_total=0 tk_globs=0 tk_paths=0
 tk_refuse() { printf 'tenken-probe copy=%s: %s\n' "$TK_COPY" "$1" >&2; exit 2; }
 tk_name() {
   case $1 in '' | *[!A-Za-z0-9._@-]* | [!A-Za-z0-9_]*) tk_refuse 'a name is not plain' ;; esac
@@ -57,6 +57,16 @@ tk_glob() {
   case ${tk_top%%/*} in '' | *[*?]*) tk_refuse 'a log path begins with a wildcard' ;; esac
   tk_globs=$((tk_globs + 1))
   if [ "${#1}" -gt 256 ] || [ "$tk_globs" -gt 64 ]; then tk_refuse 'log paths are too long or too many'; fi
+}
+tk_store() {
+  case $1 in
+    *..* | *//* | */./* | */. | */ | *[!A-Za-z0-9._@/-]*) tk_refuse 'a store is not plain' ;;
+    /proc/* | /sys/* | /dev/* | /proc | /sys | /dev) tk_refuse 'a store is not of a file system' ;;
+    /*) ;;
+    *) tk_refuse 'a store is not absolute' ;;
+  esac
+  tk_paths=$((tk_paths + 1))
+  if [ "${#1}" -gt 256 ] || [ "$tk_paths" -gt 64 ]; then tk_refuse 'stores are too long or too many'; fi
 }
 tk_section() {
   case $1 in '' | *[!a-z0-9_]*) tk_refuse 'a section is not plain' ;; esac
@@ -76,18 +86,20 @@ tk_take() {
         if [ -n "$TK_B" ] || [ "${#tk_words}" != 32 ]; then tk_refuse 'the boundary is not 32 digits'; fi
         TK_B=$tk_words
         ;;
-      'names '* | 'logs '* | 'sections '*)
+      'names '* | 'logs '* | 'stores '* | 'sections '*)
         case $tk_words in *[!A-Za-z0-9._@/*?\ -]*) tk_refuse 'a word is not plain' ;; esac
         for tk_word in $tk_words; do
           case $tk_line in
             names*) tk_name "$tk_word" ;;
             logs*) tk_glob "$tk_word" ;;
+            stores*) tk_store "$tk_word" ;;
             *) tk_section "$tk_word" ;;
           esac
         done
         case $tk_line in
           names*) TK_NAMES="${TK_NAMES:+$TK_NAMES }$tk_words" ;;
           logs*) TK_LOGS="${TK_LOGS:+$TK_LOGS }$tk_words" ;;
+          stores*) TK_STORES="${TK_STORES:+$TK_STORES }$tk_words" ;;
           *) TK_SECTIONS="${TK_SECTIONS:+$TK_SECTIONS }$tk_words" ;;
         esac
         ;;
@@ -159,6 +171,7 @@ def lines(probes: Sequence[Probe[Any]], parameters: Parameters, boundary: str) -
     rows = [f"boundary {boundary}"]
     rows += [" ".join(("names", *names[at : at + _PER_LINE])) for at in range(0, len(names), _PER_LINE)]
     rows += [f"logs {glob}" for glob in parameters.logs]
+    rows += [f"stores {path}" for path in parameters.stores]
     rows += ["sections " + " ".join(probe.name for probe in probes), "end"]
     said = ("\n".join(rows) + "\n").encode("ascii")
     if len(said) > MAX_INPUT:

@@ -2,8 +2,8 @@
 # What every section may use. Sent first; nothing in it writes to the host, reads
 # standard input or keeps a here-document (some shells spool those to files).
 #
-# TK_B (boundary), TK_NAMES (checked log-in names) and TK_LOGS (checked log globs)
-# are set above this text by the auditor.
+# TK_B (boundary), TK_NAMES (checked log-in names), TK_LOGS (checked log globs) and
+# TK_STORES (checked paths) are set above this text by the auditor.
 
 export TK_B
 TK_UID=$(id -u)

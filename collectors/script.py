@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from collectors.facts import Probe
 from config.errors import ConfigError
-from config.model import LOG_PATH, MOST_LOG_LETTERS
+from config.model import LOG_PATH, MOST_LOG_LETTERS, MOST_STORE_LETTERS, STORE_PATH
 
 ARGV = ("/bin/sh", "-s")
 """how the script is run: on standard input, so that it shows in no process list"""
@@ -19,6 +19,7 @@ ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C", "TZ": "UT
 PROTOCOL = 1
 _SAFE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._@-]{0,63}")
 _SAFE_GLOB = re.compile(LOG_PATH)
+_SAFE_PATH = re.compile(STORE_PATH)
 MAX_NAMES = 5_000
 
 
@@ -29,6 +30,8 @@ class Parameters(Struct, frozen=True, kw_only=True):
     """log-in names to look up one by one, since many name services do not enumerate"""
     logs: tuple[str, ...] = ()
     """globs of log files beside the usual ones"""
+    stores: tuple[str, ...] = ()
+    """folders or files of personal data, where the rights of those names are asked for"""
 
 
 def is_plain_name(name: str) -> bool:
@@ -46,7 +49,7 @@ def compose(probes: Sequence[Probe[Any]], parameters: Parameters, boundary: str)
     """Join parameters, prelude and sections.
 
     The whole is one function called on the last line: an upload cut short runs nothing.
-    Raises ConfigError for a name or glob that is not plain.
+    Raises ConfigError for a name, glob or path that is not plain.
     """
     if re.fullmatch(r"[0-9a-f]{32}", boundary) is None:
         message = "a boundary is 32 hexadecimal digits"
@@ -56,12 +59,13 @@ def compose(probes: Sequence[Probe[Any]], parameters: Parameters, boundary: str)
         f"TK_B='{boundary}'\n"
         f"TK_NAMES='{' '.join(parameters.names[:MAX_NAMES])}'\n"
         f"TK_LOGS='{' '.join(parameters.logs)}'\n"
+        f"TK_STORES='{' '.join(parameters.stores)}'\n"
     )
     return (head + body(probes)).encode("ascii")
 
 
 def check(parameters: Parameters) -> None:
-    """Raise ConfigError for a name or glob that is not plain."""
+    """Raise ConfigError for a name, glob or path that is not plain."""
     for name in parameters.names:
         if not is_plain_name(name):
             message = f"log-in name {name!r} cannot be asked for"
@@ -72,6 +76,10 @@ def check(parameters: Parameters) -> None:
             raise ConfigError(
                 message, hint="Use an absolute path without blanks and '..', no wildcard in its first folder."
             )
+    for path in parameters.stores:
+        if _SAFE_PATH.fullmatch(path) is None or len(path) > MOST_STORE_LETTERS:
+            message = f"store {path!r} cannot be asked for"
+            raise ConfigError(message, hint="Use an absolute path without blanks, wildcards and '..'.")
 
 
 def digest(probes: Sequence[Probe[Any]]) -> str:

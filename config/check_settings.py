@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from msgspec import Struct
 
 from config.documents import Document
-from config.model import MOST_LOGS, Promise, folded
+from config.model import MOST_LOGS, MOST_STORES, Promise, folded
 from config.problems import Path, did_you_mean, nearest, quote
 from config.shape import Report, compare, convert_problems, keys_of, type_of
 
@@ -59,7 +59,8 @@ def check(document: Document, options: Options, needs: Needs) -> None:
     _check_targets(document)
     _check_accounts(document)
     _check_posts(document)
-    _check_logs(document)
+    _check_stores(document)
+    _check_paths(document, "log", MOST_LOGS, "name them by a wildcard")
     _check_promises(document, options, needs)
 
 
@@ -185,25 +186,42 @@ def _check_posts(document: Document) -> None:
         seen.setdefault(folded(name), (*path, "name"))
 
 
-def _check_logs(document: Document) -> None:
+def _check_stores(document: Document) -> None:
+    posts = [row["name"] for _, row in _rows(document, "post") if isinstance(row.get("name"), str)]
+    known = {folded(name) for name in posts}
+    for path, row in _rows(document, "store"):
+        named = row.get("posts")
+        for place, name in enumerate(named if isinstance(named, list) else ()):
+            if isinstance(name, str) and folded(name) not in known:
+                document.problem(
+                    (*path, "posts", place),
+                    f"no [[post]] is called {quote(name)}",
+                    did_you_mean(name, posts) or "declare it",
+                )
+    _check_paths(document, "store", MOST_STORES, "name the folder above them")
+
+
+def _check_paths(document: Document, table: str, most: int, instead: str) -> None:
+    """Name paths that a host has twice, and hosts that have too many."""
     seen: dict[tuple[str, str], Path] = {}
     asked: dict[str, int] = {}
-    for path, row in _rows(document, "log"):
+    for path, row in _rows(document, table):
         for name in _matching(document, path, row):
-            log = str(row.get("path"))
-            if (name, log) in seen:
-                file, line = document.place(seen[name, log])
+            what = str(row.get("path"))
+            if (name, what) in seen:
+                file, line = document.place(seen[name, what])
                 document.problem(
                     (*path, "path"),
-                    f"{quote(log)} is declared twice for {name}: the first is at {file}:{line}",
+                    f"{quote(what)} is declared twice for {name}: the first is at {file}:{line}",
                     "keep one",
                 )
                 break
-            seen[name, log] = (*path, "path")
+            seen[name, what] = (*path, "path")
             asked[name] = asked.get(name, 0) + 1
-            if asked[name] == MOST_LOGS + 1:
-                message = f"more than {MOST_LOGS} logs are declared for {name}"
-                document.problem((*path, "path"), message, "name them by a wildcard")
+            if asked[name] == most + 1:
+                document.problem(
+                    (*path, "path"), f"more than {most} {table}s are declared for {name}", instead
+                )
 
 
 def _matching(document: Document, path: Path, row: dict[str, Any]) -> list[str]:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from fnmatch import fnmatchcase
 
 from config.errors import ConfigError
-from config.model import AccessLog, Host, ServiceAccount
+from config.model import AccessLog, DataStore, Host, ServiceAccount
 from config.problems import did_you_mean, quote
 
 GROUP = "@"
@@ -62,6 +62,11 @@ def accounts_of(host: str, accounts: Iterable[ServiceAccount]) -> tuple[ServiceA
 def logs_of(host: str, logs: Iterable[AccessLog]) -> tuple[AccessLog, ...]:
     """Return the application logs that are declared for a host."""
     return tuple(log for log in logs if _means(log.hosts, host))
+
+
+def stores_of(host: str, stores: Iterable[DataStore]) -> tuple[DataStore, ...]:
+    """Return the stores of personal data that are declared for a host."""
+    return tuple(store for store in stores if _means(store.hosts, host))
 
 
 def _means(patterns: Iterable[str], host: str) -> bool:

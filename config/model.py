@@ -25,6 +25,14 @@ LOG_PATH = (
 MOST_LOG_LETTERS = 256
 MOST_LOGS = 64
 """log paths that one host is asked about"""
+STORE_PATH = (
+    r"^(?!/(?:proc|sys|dev)(?:/|$))(?!.*(?:\.\.|/\./|/\.(?![\s\S])))"
+    r"/[A-Za-z0-9._@-]+(?:/[A-Za-z0-9._@-]+)*(?![\s\S])"
+)
+"""what is put to a host's shell as a path: its own probe refuses the same"""
+MOST_STORE_LETTERS = 256
+MOST_STORES = 64
+"""stores that one host is asked about"""
 GROUP_PATTERN = r"^[A-Za-z0-9_*?][A-Za-z0-9._@$*?-]{0,255}$"
 SPELLINGS = {
     TARGET_ID: "a name such as web-01: lower-case letters, digits, dot, dash, underscore",
@@ -32,6 +40,7 @@ SPELLINGS = {
     SLUG: "a short name such as access-logs: lower-case letters, digits and single dashes",
     TIME_OF_DAY: "a time of day such as 02:00",
     LOG_PATH: "an absolute path such as /srv/app/access.log* of letters, digits, . _ @ - and below it * ?",
+    STORE_PATH: "an absolute path such as /srv/hr of letters, digits, . _ @ -",
     GROUP_PATTERN: "the name of a Unix group, or a pattern of such names with * and ?",
     SHA256: "64 hexadecimal digits",
 }
@@ -52,6 +61,15 @@ LogPath = Annotated[
         max_length=MOST_LOG_LETTERS,
         description="glob of a log and its rotated files",
         examples=["/var/log/nginx/access.log*"],
+    ),
+]
+StorePath = Annotated[
+    str,
+    Meta(
+        pattern=STORE_PATH,
+        max_length=MOST_STORE_LETTERS,
+        description="a folder or file of personal data",
+        examples=["/srv/hr"],
     ),
 ]
 LoginName = Annotated[str, Meta(pattern=LOGIN_NAME)]
@@ -228,6 +246,18 @@ class Post(Strict, frozen=True, kw_only=True):
     """Unix groups it may be in beside the account's own; shell-style patterns"""
     sudo: bool = False
     """rules of sudo and doas may name its people; rules for its groups may in any case"""
+    database_roles: tuple[Annotated[str, Meta(min_length=1, max_length=256)], ...] = ()
+    """roles of PostgreSQL that its people's own roles may become; shell-style patterns"""
+
+
+class DataStore(Strict, frozen=True, kw_only=True):
+    """`[[store]]`: a folder or file of personal data, closed to people who moved to other posts."""
+
+    path: StorePath
+    hosts: tuple[str, ...]
+    """shell-style patterns of the names of the hosts where it is"""
+    posts: Annotated[tuple[str, ...], Meta(min_length=1)]
+    """whose work needs it: names under `[[post]]`"""
 
 
 class AccessLog(Strict, frozen=True, kw_only=True):
@@ -309,6 +339,7 @@ class Config(Strict, frozen=True, kw_only=True):
     inventory: tuple[InventorySource, ...] = ()
     account: tuple[ServiceAccount, ...] = ()
     post: tuple[Post, ...] = ()
+    store: tuple[DataStore, ...] = ()
     log: tuple[AccessLog, ...] = ()
     mail: tuple[MailJournal, ...] = ()
     roster: Roster | None = None

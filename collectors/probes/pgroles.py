@@ -18,6 +18,9 @@ _REASONS = {
 _LATEST = 4_102_444_800
 """the year 2100: an end beyond it is as good as none"""
 
+MOST_REACHED = 50
+"""roles that one may become which are named; superusers come first"""
+
 
 class RolePassword(StrEnum):
     """What kind of password a role has; the verifier never leaves the server."""

@@ -44,7 +44,7 @@ sec_pgroles() {
                 ORDER BY g.rolsuper DESC, g.rolname LIMIT 50) g), '') END
           FROM pg_authid r WHERE r.rolname IN (${tk_list:-''}) ORDER BY r.rolname;
         SELECT 'N:' || count(*) FROM pg_authid;" |
-        tk_within 6 setpriv --reuid="$(stat -c %u "$tk_s")" --regid="$(stat -c %g "$tk_s")" --clear-groups \
+        tk_within 6 setpriv --reuid="+$(stat -c %u "$tk_s")" --regid="+$(stat -c %g "$tk_s")" --clear-groups \
           env -i PATH=/usr/bin:/bin LC_ALL=C PGCONNECT_TIMEOUT=3 PGGSSENCMODE=disable PGAPPNAME=tenken \
           PGOPTIONS='-c statement_timeout=3000 -c default_transaction_read_only=on' \
           "$tk_psql" -X -A -t -q -w -v ON_ERROR_STOP=1 -h "${tk_s%/*}" -p "${tk_s##*.}" -d postgres -f -

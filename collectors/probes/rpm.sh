@@ -115,7 +115,7 @@ rp_stream() {
   tk_out=
   # Root's rpm opens the write-ahead log of its data base for writing; nobody can read the same, and cannot write.
   if [ "$TK_UID" = 0 ] && [ -x /usr/bin/setpriv ]; then
-    tk_out=$(rp_query /usr/bin/setpriv --reuid=65534 --regid=65534 --clear-groups "$rp_rpm")
+    tk_out=$(rp_query /usr/bin/setpriv --reuid=+65534 --regid=+65534 --clear-groups "$rp_rpm")
   fi
   rp_status=$?
   if [ -z "$tk_out" ] || [ "$rp_status" != 0 ]; then tk_out=$(rp_query "$rp_rpm"); rp_status=$?; fi

@@ -42,7 +42,8 @@ sec_sshd() {
     tk_f=${tk_f%/comm}
     if tk_ns=$(readlink "$tk_f/ns/pid") && [ "$tk_ns" != "$tk_own" ]; then continue; fi
     if [ -r "$tk_f/cmdline" ]; then
-      tr '\000' ' ' <"$tk_f/cmdline" | awk -v comm="$(cat "$tk_f/comm")" '
+      # A connection may end meanwhile; that is no error.
+      { tr '\000' ' ' <"$tk_f/cmdline"; } 2>/dev/null | awk -v comm="$(cat "$tk_f/comm" 2>/dev/null)" '
         # A connection, not the daemon.
         /^sshd: / && !/\[listener\]/ { next }
         comm != "sshd" { print "other"; next }

@@ -22,6 +22,7 @@ from collectors.probes.pwchanges import PasswordChangesFacts
 from collectors.probes.residue import ResidueFacts
 from collectors.probes.shadow import PasswordState, ShadowEntry, ShadowFacts
 from collectors.probes.sshd import SshdFacts
+from collectors.probes.stores import StoreRights, StoresFacts
 from collectors.probes.sudo import SudoFacts
 from collectors.sources.roster import Person, RosterFacts
 from tests.collectors.probes.asked import Answer
@@ -255,6 +256,19 @@ def _fact(value: Any) -> Fact[Any]:
     return value if isinstance(value, Unknown) else Known(value=value, evidence="host#probe")
 
 
+def stores(**rights: str) -> StoresFacts:
+    """Ask about /srv/hr: nobody's rights but these, such as `sato="r-x"`."""
+    return StoresFacts(
+        declared=frozenset({"/srv/hr"}),
+        absent=frozenset(),
+        rights=tuple(
+            StoreRights(account=name, path="/srv/hr", read="r" in may, write="w" in may, enter="x" in may)
+            for name, may in rights.items()
+        ),
+        unasked=(),
+    )
+
+
 def judge(**given: Any) -> list[Outcome]:
     """Judge a host; by default nobody but root lives on it and sato left long ago."""
     plain: dict[str, Any] = {
@@ -275,6 +289,7 @@ def judge(**given: Any) -> list[Outcome]:
         "logins": logins(),
         "sudo": sudo(),
         "pgroles": PgRolesFacts(servers=(), asked=frozenset()),
+        "stores": stores(),
     }
     for name in given.keys() & facts.keys():
         facts[name] = given[name]

@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from checks.model import Outcome, Result
-from collectors.evidence import Reason
-from collectors.probes.pgroles import PgRole, PgRolesFacts, PgServer, RolePassword
+from checks.model import Outcome, Result, Target
+from collectors.evidence import Reason, TargetKind
+from collectors.probes.pgroles import MOST_REACHED, PgRole, PgRolesFacts, PgServer, RolePassword
+from config.model import Post
 from tests.checks.account_facts import NOW, by_subject, days, judge, person, residue, roster, unknown
 
 _WHERE = "/run/postgresql/.s.PGSQL.5432"
@@ -116,3 +117,58 @@ def test_the_time_of_the_run_decides_and_not_the_machines() -> None:
     found = _judged(_servers(_role(valid_until=NOW)))
     assert found is not None
     assert "has ended" in found.actual.english()
+
+
+_SALES = Post(name="営業部", database_roles=("sales_*",))
+
+
+def _moved(
+    role: PgRole, *, declared: tuple[Post, ...] = (_SALES,), moved: date = date(2026, 3, 1)
+) -> Outcome | None:
+    found = by_subject(
+        judge(
+            pgroles=_servers(role),
+            roster=roster(person(left_on=None, transferred_on=moved, posts=("営業部",))),
+            target=Target(target="host", kind=TargetKind.HOST, posts=declared),
+        )
+    )
+    return found.get(("database-role", "sato"))
+
+
+@pytest.mark.parametrize(
+    ("role", "result", "says"),
+    [
+        (_role(), Result.PASS, "in 1 servers"),
+        (_role(reaches=("sales_read",)), Result.PASS, "in 1 servers"),
+        (_role(reaches=("hr_read", "sales_read")), Result.FAIL, f"{_WHERE}: may become hr_read"),
+        (_role(reaches=("!sales_boss",)), Result.FAIL, f"{_WHERE}: may become sales_boss"),
+        (_role(superuser=True), Result.FAIL, f"{_WHERE}: SUPERUSER"),
+        (_role(can_log_in=False, superuser=True, reaches=("hr_read",)), Result.PASS, "in 1 servers"),
+        (_role(reaches=("sales_read",) * MOST_REACHED), Result.UNKNOWN, "more roles than are named"),
+        (_role(reaches=("sales_read",) * (MOST_REACHED - 1)), Result.PASS, "in 1 servers"),
+    ],
+)
+def test_of_people_who_moved_roles_beyond_the_new_post_fail(role: PgRole, result: Result, says: str) -> None:
+    found = _moved(role)
+    assert found is not None
+    assert found.result is result
+    assert says in found.actual.english()
+
+
+def test_of_people_who_moved_roles_are_a_warning_where_no_post_is_declared() -> None:
+    found = _moved(_role(reaches=("hr_read",)), declared=())
+    assert found is not None
+    assert found.result is Result.WARN
+    assert "declare under [[post]]" in found.summary.english()
+
+
+def test_roles_of_people_who_moved_are_not_judged_before_the_deadline() -> None:
+    """Asia/Tokyo: the 30th ends at 15:00 UTC, and a day is given."""
+    assert _moved(_role(superuser=True), moved=date(2026, 3, 30)) is None
+    assert _moved(_role(superuser=True), moved=date(2026, 3, 29)) is not None
+
+
+def test_roles_that_were_not_asked_are_said_where_somebody_moved() -> None:
+    people = roster(person(left_on=None, transferred_on=date(2026, 3, 1)))
+    found = by_subject(judge(pgroles=_servers(reason=Reason.NOPRIV), roster=people))
+    assert found["postgresql", ""].reason is Reason.NOPRIV

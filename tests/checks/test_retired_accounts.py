@@ -691,5 +691,6 @@ def test_the_catalogue_knows_what_it_needs() -> None:
         "events",
         "sudo",
         "pgroles",
+        "stores",
     }
     assert entry.options is Limits

@@ -4,12 +4,14 @@ from datetime import date
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from checks.model import Outcome, Result, Target
 from collectors.evidence import Reason, TargetKind
 from collectors.probes.accounts import Group
 from collectors.probes.names import Membership
-from config.model import Post
+from collectors.probes.stores import Unasked
+from config.model import DataStore, Post
 from tests.checks.account_facts import (
     TODAY,
     account,
@@ -22,6 +24,7 @@ from tests.checks.account_facts import (
     service_entry,
     shadow,
     shadows,
+    stores,
     sudo,
     unknown,
 )
@@ -204,6 +207,78 @@ def test_rules_that_cannot_be_read_are_said_once_and_not_for_everybody_who_moved
     )
     assert found["sudo-rules", ""].reason is Reason.NOPRIV
     assert found["account", "sato"].result is Result.PASS
+
+
+HR_STORE = DataStore(path="/srv/hr", hosts=("*",), posts=("人事部",))
+
+
+def _with_store(*more: DataStore, **given: Any) -> Outcome:
+    declared = Target(
+        target="host",
+        kind=TargetKind.HOST,
+        audit_user="tenken",
+        posts=given.pop("declared", (SALES,)),
+        stores=(HR_STORE, *more),
+    )
+    return _judge(**{"target": declared, **given})
+
+
+@pytest.mark.parametrize(
+    ("rights", "kept"),
+    [
+        ("---", None),
+        ("r-x", "stores /srv/hr (read, enter)"),
+        ("rwx", "stores /srv/hr (read, write, enter)"),
+        ("-w-", "stores /srv/hr (write)"),
+        ("--x", "stores /srv/hr (enter)"),
+    ],
+)
+def test_a_store_of_another_post_that_can_still_be_reached_fails(rights: str, kept: str | None) -> None:
+    """A20: with no group or rule kept, an open mode or an ACL is enough."""
+    found = _with_store(stores=stores(sato=rights))
+    assert found.result is (Result.FAIL if kept else Result.PASS)
+    assert kept is None or found.actual.english() == kept
+
+
+def test_a_store_is_open_to_its_own_posts_and_what_others_may_is_no_concern() -> None:
+    assert _with_store(stores=stores(sato="---", mori="rwx")).result is Result.PASS
+    moved_to_hr = Post(name="人事部")
+    mine = {"declared": (moved_to_hr,), "posts": ("人事部",)}
+    assert _with_store(stores=stores(sato="rwx"), **mine).result is Result.PASS
+
+
+@pytest.mark.parametrize(("rights", "result"), [("--x", Result.PASS), ("r-x", Result.FAIL)])
+def test_the_way_to_a_needed_store_may_be_entered_and_no_more(rights: str, result: Result) -> None:
+    below = DataStore(path="/srv/hr/sales", hosts=("*",), posts=("営業部",))
+    assert _with_store(below, stores=stores(sato=rights)).result is result
+    beside = DataStore(path="/srv/hr-sales", hosts=("*",), posts=("営業部",))
+    assert _with_store(beside, stores=stores(sato=rights)).result is Result.FAIL
+
+
+def test_a_kept_store_is_a_warning_until_the_new_post_is_declared() -> None:
+    found = _with_store(posts=("総務部",), stores=stores(sato="r-x"))
+    assert (found.result, found.actual.english()) == (Result.WARN, "stores /srv/hr (read, enter)")
+    assert "declare under [[post]]" in found.summary.english()
+
+
+@pytest.mark.parametrize(
+    ("facts", "reason"),
+    [
+        (unknown(Reason.NOPRIV), Reason.NOPRIV),
+        (unknown(Reason.NO_TOOL), Reason.NO_TOOL),
+        (stores(), Reason.NOT_COLLECTED),
+        (stores(mori="rwx"), Reason.NOT_COLLECTED),
+        (replace(stores(), unasked=(Unasked(account="sato", reason=Reason.TIMEOUT),)), Reason.TIMEOUT),
+        (replace(stores(sato="---"), absent=frozenset({"/srv/hr"})), Reason.UNDETERMINED),
+        (replace(stores(sato="---"), declared=frozenset()), Reason.NOT_COLLECTED),
+    ],
+)
+def test_rights_in_stores_that_are_hidden_are_never_a_pass(facts: Any, reason: Reason) -> None:
+    found = _with_store(stores=facts)
+    assert (found.result, found.reason) == (Result.UNKNOWN, reason)
+    assert _with_store(stores=facts, sudo=rules_of("sato ALL=ALL")).result is Result.FAIL
+    mine = {"declared": (Post(name="人事部"),), "posts": ("人事部",)}
+    assert _with_store(stores=facts, **mine).result is Result.PASS
 
 
 def test_who_moved_and_has_a_closed_account_keeps_nothing() -> None:

@@ -13,11 +13,12 @@ from collectors.evidence import Reason, Status
 from collectors.registry import all_probes
 from collectors.script import Parameters
 from config.errors import ConfigError
-from config.model import LOG_PATH, MOST_LOG_LETTERS, Privilege
+from config.model import LOG_PATH, MOST_LOG_LETTERS, MOST_STORE_LETTERS, STORE_PATH, Privilege
 from tests.collectors.test_visit import Played, answer, asked
 
 BOUNDARY = "0123456789abcdef" * 2
-GOOD = f"boundary {BOUNDARY}\nnames root\nlogs /etc/shadow\nsections platform logs\nend\n".encode()
+_TOLD = "names root\nlogs /etc/shadow\nstores /srv/hr\nsections platform logs\nend\n"
+GOOD = f"boundary {BOUNDARY}\n{_TOLD}".encode()
 SHELLS = (["dash"], ["bash"], ["bash", "--posix"], ["busybox", "ash"], ["zsh", "--emulate", "sh"])
 
 
@@ -87,6 +88,18 @@ def test_every_shell_runs_it_and_refuses(copy: Path, shell: list[str]) -> None:
         (b"boundary 0", b"boundary g"),
         (b"boundary 0", b"boundary "),
         (b"boundary", b"names x\nboundary " + b"a" * 32 + b"\nboundary"),
+        (b"/srv/hr", b"/srv/$(id)"),
+        (b"/srv/hr", b"/srv/*"),
+        (b"/srv/hr", b"/srv/../etc"),
+        (b"/srv/hr", b"/srv/./etc"),
+        (b"/srv/hr", b"/srv//etc"),
+        (b"/srv/hr", b"/srv/"),
+        (b"/srv/hr", b"/srv/."),
+        (b"/srv/hr", b"srv"),
+        (b"/srv/hr", b"/proc/1"),
+        (b"/srv/hr", b"/dev"),
+        (b"/srv/hr", b"/" + b"a" * 256),
+        (b"/srv/hr", b"/a " * 65),
         (b"end\n", b""),
         (b"end\n", b"end"),
         (b"end\n", b"end\nnames x\n"),
@@ -110,6 +123,14 @@ def test_a_bad_word_ends_it_before_anything_is_read(copy: Path, old: bytes, new:
 def test_every_log_path_that_may_be_declared_is_taken(copy: Path, glob: str) -> None:
     if len(glob) <= MOST_LOG_LETTERS:
         told = GOOD.replace(b"/etc/shadow", glob.encode()).replace(b"platform logs", b"platform")
+        assert run(copy, told).returncode == 0
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.from_regex(STORE_PATH, fullmatch=True))
+def test_every_store_that_may_be_declared_is_taken(copy: Path, path: str) -> None:
+    if len(path) <= MOST_STORE_LETTERS:
+        told = GOOD.replace(b"/srv/hr", path.encode()).replace(b"platform logs", b"platform")
         assert run(copy, told).returncode == 0
 
 
@@ -169,12 +190,13 @@ def test_a_copy_cut_anywhere_says_nothing(copy: Path, tmp_path: Path) -> None:
 
 def test_what_the_auditor_sends_is_parameters_and_never_a_script() -> None:
     probe = all_probes()["platform"]
-    said = installed.lines([probe], Parameters(names=("a",) * 150, logs=("/x",)), BOUNDARY)
+    said = installed.lines([probe], Parameters(names=("a",) * 150, logs=("/x",), stores=("/y",)), BOUNDARY)
     assert said.splitlines()[0] == f"boundary {BOUNDARY}".encode()
     assert {line.split()[0] for line in said.splitlines()} == {
         b"boundary",
         b"names",
         b"logs",
+        b"stores",
         b"sections",
         b"end",
     }

@@ -470,6 +470,11 @@ BAD_NAMES = (
     "..\\",
     "a*",
 )
+BAD_STORES = (
+    "", "srv", "/", "/srv/", "/srv//a", "/srv/../a", "/srv/./a", "/srv/.", "/a b",
+    "/a*", "/a?", "/a'b", "/$x",
+    "/proc/1", "/sys", "/dev/null", "/a\n", "/人", "/" + "a" * 256,
+)  # fmt: skip
 BAD_LOGS = (
     "",
     "var/log",
@@ -503,6 +508,12 @@ def test_a_log_path_that_is_not_plain_is_refused(glob: str):
         compose([PLATFORM], Parameters(logs=(glob,)), B)
 
 
+@pytest.mark.parametrize("path", BAD_STORES)
+def test_a_store_that_is_not_plain_is_refused(path: str):
+    with pytest.raises(ConfigError, match="cannot be asked for"):
+        compose([PLATFORM], Parameters(stores=(path,)), B)
+
+
 @pytest.mark.parametrize("boundary", ["", "x" * 32, "0" * 31, "0" * 33, "A" * 32, "0" * 32 + "\n"])
 def test_a_boundary_is_32_hexadecimal_digits(boundary: str):
     with pytest.raises(ValueError, match="32 hexadecimal"):
@@ -512,12 +523,13 @@ def test_a_boundary_is_32_hexadecimal_digits(boundary: str):
 @every_shell
 def test_parameters_arrive_as_they_are(shell: str):
     """Globs are data: the shell that reads the assignment does not expand them."""
-    text = script_of('printf \'%s|%s\' "$TK_NAMES" "$TK_LOGS"')
-    asked = compose([PLATFORM], Parameters(names=("root", "a.b@c-d"), logs=("/etc/*", "/var/log/x?")), B)
+    text = script_of('printf \'%s|%s|%s\' "$TK_NAMES" "$TK_LOGS" "$TK_STORES"')
+    told = Parameters(names=("root", "a.b@c-d"), logs=("/etc/*", "/var/log/x?"), stores=("/srv/hr", "/a@b"))
+    asked = compose([PLATFORM], told, B)
     head = asked.split(b"tk_main() {")[0]
     done = run(head + text[text.index(b"tk_main() {") :], shell)
     parsed = parse_stream(done.stdout, B, {"own": 65_536})
-    assert parsed.sections[0].parts[0].raw == b"root a.b@c-d|/etc/* /var/log/x?"
+    assert parsed.sections[0].parts[0].raw == b"root a.b@c-d|/etc/* /var/log/x?|/srv/hr /a@b"
 
 
 # --- one script for all hosts ---------------------------------------------------------------
@@ -525,7 +537,7 @@ def test_parameters_arrive_as_they_are(shell: str):
 
 def test_the_digest_is_that_of_the_sent_script_without_parameters_and_boundary():
     sent = compose(HOST_PROBES, Parameters(names=("root",), logs=("/x",)), B)
-    body = sent.split(b"\n", 3)[3]
+    body = sent.split(b"\n", 4)[4]
     assert hashlib.sha256(body).hexdigest() == digest(HOST_PROBES)
     assert digest(HOST_PROBES) == digest(tuple(reversed(HOST_PROBES)))
     assert digest(HOST_PROBES) != digest((PLATFORM,))

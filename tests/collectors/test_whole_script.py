@@ -26,6 +26,7 @@ VOLATILE = {
     "mapped": {"processes"},
     "pwchanges": {"journal"},  # says that the journal was searched up to now
 }
+STORES = ("/home/sato", "/etc/logrotate.d/fifo", "/dev-null", "/srv/not-there", "/etc/shadow")
 NAMES = ("sato", "mori", "gone", "ito")
 SECRETS = (b"CANARY", b"AAAAC3NzaC1lZDI1NTE5AAAAICANARY")
 _KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAICANARYbmo1dGhpcyBrZXkgaXMgb2Ygbm9ib2R5IGF0IGFs"
@@ -65,7 +66,7 @@ printf '* * * * * true CANARY\n' > /var/spool/cron/crontabs/sato
 
 def streams_of(folder: Path, shells: Sequence[str], *, wrapped_by: str = "") -> dict[str, bytes]:
     """Run the whole script in each shell, all in one mount namespace in which the scenario stands."""
-    script = compose(PROBES, Parameters(names=NAMES, logs=("/etc/shadow*",)), B)
+    script = compose(PROBES, Parameters(names=NAMES, logs=("/etc/shadow*",), stores=STORES), B)
     (folder / "script").write_bytes(script)
     env = " ".join(f"{key}={value}" for key, value in ENVIRONMENT.items())
     runs = "".join(

@@ -32,9 +32,10 @@ _BUSYBOX = Path(shutil.which("busybox") or "/bin/busybox")
 def inside(host: Host, shell: str, *, wrapped_by: tuple[str, ...] = ()) -> bytes:
     """Run the whole script as root inside a host, without a log-in."""
     env = [f"{key}={value}" for key, value in ENVIRONMENT.items()]
+    told = Parameters(names=tuple(PEOPLE), stores=("/home/sato", "/etc/shadow", "/srv/x"))
     done = subprocess.run(
         [*wrapped_by, *host.entry(), "env", "-i", *env, *shell.split(), "-s"],
-        input=compose(PROBES, Parameters(names=tuple(PEOPLE)), B),
+        input=compose(PROBES, told, B),
         capture_output=True, check=True, timeout=180,
     )  # fmt: skip
     return done.stdout

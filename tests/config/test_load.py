@@ -50,6 +50,13 @@ HOST = '[[host]]\nname = "web-01"\n'
 PROMISE = '[[promise]]\nid = "{id}"\ntext = "x"\nsource = {{ document = "p.txt" }}\nproves = ["{proves}"]\n'
 ROTATION = PROMISE.format(id="rotation", proves="password-rotation")
 SOUND = SITE + HOST + ROTATION
+_STORE = """[[post]]
+name = "HR"
+[[store]]
+path = "/srv/hr"
+hosts = ["web-01"]
+posts = ["HR"]
+"""
 BAD_LOG_PATHS = (
     "", "var/log/x", "/", "//x", "/a/", "/var/log/../../etc/shadow", "/..", "/./x", "/a b", "/é", "/[a]",
     "/*/shadow", "/?tc/shadow", "/proc/kmsg", "/sys", "/dev/zero", "/a;id", "/$(id)",
@@ -280,6 +287,20 @@ def test_a_decision_stands_beside_its_numbers_and_nowhere_else(tmp_path: Path) -
             '14: post[1].name: "s ales" is declared twice: the first is at',
         ),
         (SOUND + '[[post]]\nname = "a"\ngroups = ["a b"]\n', "13: post[0].groups[0]: "),
+        (
+            SOUND + _STORE.replace("/srv/hr", "/srv/*"),
+            "14: store[0].path: expected an absolute path such as /srv/hr",
+        ),
+        (SOUND + _STORE.replace('["web-01"]', '["wbe"]'), '15: store[0].hosts[0]: "wbe" matches no [[host]]'),
+        (SOUND + _STORE.replace('["HR"]', "[]"), "16: store[0].posts: "),
+        (
+            SOUND + _STORE.replace('["HR"]', '["HO"]'),
+            '16: store[0].posts[0]: no [[post]] is called "HO"; declare it',
+        ),
+        (
+            SOUND + _STORE + _STORE.partition('"HR"\n')[2],
+            '18: store[1].path: "/srv/hr" is declared twice for web-01: the first is at tenken.toml:14',
+        ),
         (
             SOUND + "".join(f'[[log]]\npath = "/{n}.log"\n' for n in range(65)),
             "140: log[64].path: more than 64 logs are declared for web-01; name them by a wildcard",

@@ -14,7 +14,7 @@ from tests.lab.host import Host
 
 ACCOUNT_PROBES = (
     *("accounts", "names", "shadow", "sshd", "keys", "residue", "logins", "events", "sudo", "pam"),
-    *("pwchanges", "pgroles"),
+    *("pwchanges", "pgroles", "stores"),
 )
 SHELLS = (("dash",), ("bash",), ("bash", "--posix"), ("busybox", "ash"))
 
@@ -59,10 +59,17 @@ def ask_here(
     return Answer(done.stdout, boundary)
 
 
-def ask_host(host: Host, names: tuple[str, ...] = (), probes: Sequence[str] = ACCOUNT_PROBES) -> Answer:
+def ask_host(
+    host: Host,
+    names: tuple[str, ...] = (),
+    probes: Sequence[str] = ACCOUNT_PROBES,
+    *,
+    stores: tuple[str, ...] = (),
+) -> Answer:
     """Run sections on a lab host over SSH."""
     boundary = secrets.token_hex(16)
-    script = compose([all_probes()[name] for name in probes], Parameters(names=names), boundary)
+    told = Parameters(names=names, stores=stores)
+    script = compose([all_probes()[name] for name in probes], told, boundary)
     done = subprocess.run(
         [*ssh(host, host.login, host.key_path), command()],
         input=script,
