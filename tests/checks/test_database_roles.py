@@ -162,6 +162,14 @@ def test_of_people_who_moved_roles_are_a_warning_where_no_post_is_declared() -> 
     assert "declare under [[post]]" in found.summary.english()
 
 
+def test_to_become_a_superuser_is_what_no_post_needs() -> None:
+    found = _moved(
+        _role(reaches=("!boss", "readers")), declared=(Post(name="営業部", database_roles=("*",)),)
+    )
+    assert found is not None
+    assert found.actual.english() == f"{_WHERE}: may become boss"
+
+
 def test_roles_of_people_who_moved_are_not_judged_before_the_deadline() -> None:
     """Asia/Tokyo: the 30th ends at 15:00 UTC, and a day is given."""
     assert _moved(_role(superuser=True), moved=date(2026, 3, 30)) is None
