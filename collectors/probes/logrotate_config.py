@@ -15,6 +15,8 @@ _TABOO = (
     ".dpkg-old", ".dpkg-tmp", ".rpmnew", ".rpmorig", ".rpmsave", ".swp", ".ucf-dist", ".ucf-new", ".ucf-old",
 )  # fmt: skip
 """names that an included folder's reading leaves out by default (tabooext)"""
+_MOST_PATTERNS = 256
+"""patterns with wildcards that are tried: each is held against each log"""
 _WORD = re.compile(r"\"([^\"]*)\"|'([^']*)'|(\S+)")
 _DIRECTIVE = re.compile(r"\s*([a-z]+)(?:\s*=\s*|\s+|$)(\S*)")
 
@@ -47,25 +49,31 @@ class Config:
 
     def __init__(self, files: Mapping[str, Iterable[str]]) -> None:
         """Read `/etc/logrotate.conf` and the files of `/etc/logrotate.d`, by path."""
-        self._blocks: list[tuple[tuple[str, ...], dict[str, str]]] = []
+        self._blocks: list[dict[str, str]] = []
+        self._plain: dict[str, int] = {}
+        """the first block of each name without wildcards"""
+        self._patterns: dict[str, int] = {}
+        """the same of each pattern, in their order"""
         self.foreign_include = False
-        """something is included that was not read"""
+        """something is included that was not read, or a pattern is none that is followed"""
+        self._included = False
         self._files = files
         self._read("/etc/logrotate.conf", {}, included=False)
 
     def rotation(self, log: str) -> Rotation | None:
         """Return what holds for `log`, or None when no block names it."""
-        for patterns, settings in self._blocks:
-            if any(matches(pattern, log) for pattern in patterns):
-                return _rotation(log, settings)
-        return None
+        found = [block for pattern, block in self._patterns.items() if matches(pattern, log)][:1]
+        if log in self._plain:
+            found.append(self._plain[log])
+        return _rotation(log, self._blocks[min(found)]) if found else None
 
     def _read(self, path: str, settings: dict[str, str], *, included: bool) -> None:
         names: list[str] = []
         block: dict[str, str] | None = None
         for line in self._files.get(path, ()):
             text = line.strip()
-            if block is None and text.startswith("include") and not included:
+            if block is None and text.startswith("include"):
+                self.foreign_include |= included
                 self._include(text.removeprefix("include").strip(" \t=\"'"), settings)
                 continue
             before, brace, after = text.partition("{")
@@ -79,14 +87,29 @@ class Config:
             inside, closing, _ = text.partition("}")
             _set(inside, settings if block is None else block)
             if closing and block is not None:
-                self._blocks.append((tuple(names), block))
+                self._add(names, block)
                 names, block = [], None
+
+    def _add(self, names: list[str], block: dict[str, str]) -> None:
+        self._blocks.append(block)
+        for name in names:
+            signs = set("*?[\\") & set(name)
+            if not signs:
+                self._plain.setdefault(name, len(self._blocks) - 1)
+            elif len(self._patterns) < _MOST_PATTERNS and signs <= set("*?"):
+                self._patterns.setdefault(name, len(self._blocks) - 1)
+            else:
+                self.foreign_include = True
 
     def _include(self, path: str, settings: dict[str, str]) -> None:
         folder = path.rstrip("/")
         if folder != "/etc/logrotate.d":
             self.foreign_include = True
             return
+        # Read again, all of it would be duplicates, which logrotate skips.
+        if self._included:
+            return
+        self._included = True
         for name in sorted(self._files):
             if name.startswith(f"{folder}/") and not name.endswith(_TABOO):
                 self._read(name, settings, included=True)

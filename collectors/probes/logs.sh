@@ -277,15 +277,24 @@ lg_rotation() {
     fi
   done
   if [ $# -gt 0 ]; then
-    # Comments, scripts and mail addresses stay on the host.
-    awk '
-      FNR == 1 { printf "\n@%s part s=read f=%s\n", ENVIRON["TK_B"], FILENAME; script = 0 }
+    # Comments, scripts and mail addresses stay on the host. A NUL ends a line for some awks; head names the files.
+    IFS=$lg_nl
+    lg_conf=$(head -c 1048576 /dev/null "$@" | tr '\000' '?' | LG_FILES=$lg_nl$*$lg_nl awk '
+      /^==> .* <==$/ && index(ENVIRON["LG_FILES"], "\n" substr($0, 5, length($0) - 8) "\n") {
+        printf "\n@%s part s=read f=%s\n", ENVIRON["TK_B"], substr($0, 5, length($0) - 8); script = 0; next
+      }
       script { if ($1 == "endscript") script = 0; next }
       $1 ~ /^#/ || $1 ~ /^mail/ || NF == 0 { next }
       $1 ~ /^(prerotate|postrotate|firstaction|lastaction|preremove)$/ { script = 1; next }
-      { print substr($0, 1, 300) }' "$@"
-    lg_old=$(awk '
-      $1 == "olddir" && NF == 2 { gsub(/"/, "", $2); print (substr($2, 1, 1) == "/" ? "" : "/var/log/") $2 }' "$@" | sort -u)
+      { print substr($0, 1, 300) }')
+    unset IFS
+    printf '%s\n' "$lg_conf"
+    case $lg_conf in
+      *olddir*)
+        lg_old=$(printf '%s\n' "$lg_conf" | awk '
+          $1 == "olddir" && NF == 2 { gsub(/"/, "", $2); print (substr($2, 1, 1) == "/" ? "" : "/var/log/") $2 }' | sort -u)
+        ;;
+    esac
   fi
   tk_part read rotation
   if tk_have logrotate; then echo 'tool yes'; else echo 'tool no'; fi

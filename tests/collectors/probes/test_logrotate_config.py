@@ -50,9 +50,34 @@ def test_leftovers_of_packages_are_no_configuration() -> None:
     assert rotation("include /etc/logrotate.d\n", **{"a.dpkg-old": body, "b~": body}) is None
 
 
-def test_an_include_from_elsewhere_is_said() -> None:
-    config = Config({"/etc/logrotate.conf": ["include /opt/rotate", "include /etc/logrotate.d"]})
-    assert config.foreign_include
+@pytest.mark.parametrize(
+    ("conf", "body"),
+    [
+        ("include /opt/rotate\ninclude /etc/logrotate.d", ""),
+        ("include /etc/logrotate.d", "include /opt/rotate"),
+        ("include /etc/logrotate.d", "/var/log/[a-s]*.log {\nrotate 4\n}"),
+        ("include /etc/logrotate.d", "".join(f"/x/*{i} {{\n}}\n" for i in range(300))),
+    ],
+    ids=["by the main file", "by an included one", "a set of letters", "hundreds of patterns"],
+)
+def test_what_is_not_followed_is_said(conf: str, body: str) -> None:
+    """Else a log that it rotates away would count as one that is never rotated."""
+    files = {"/etc/logrotate.conf": conf.splitlines(), "/etc/logrotate.d/a": body.splitlines()}
+    assert Config(files).foreign_include
+    assert not Config({**files, "/etc/logrotate.conf": ()}).foreign_include
+
+
+def test_of_a_name_and_a_pattern_for_one_log_the_first_counts() -> None:
+    name, pattern = "/var/log/a.log {\nrotate 1\n}\n", "/var/log/*.log {\nrotate 2\n}\n"
+    found = [rotation(text) for text in (name + pattern, pattern + name)]
+    assert [it and it.rotate for it in found] == [1, 2]
+
+
+def test_a_hostile_configuration_is_read_in_a_time_that_its_length_bounds() -> None:
+    """Each include once: a folder of blocks that was read at every line of it took minutes."""
+    folder = {f"/etc/logrotate.d/{number}": ["/x/*a*a {", "}"] for number in range(2_000)}
+    config = Config({"/etc/logrotate.conf": ["include /etc/logrotate.d"] * 10_000, **folder})
+    assert config.rotation("/x/aa") is not None
 
 
 @pytest.mark.parametrize(

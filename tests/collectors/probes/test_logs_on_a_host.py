@@ -50,6 +50,20 @@ def test_every_shell_gives_the_same_payload() -> None:
     assert len(facts(answers[0]).files) > 10
 
 
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_nul_in_a_file_of_logrotate_is_the_same_in_every_shell(shell: str) -> None:
+    """Some awks end a line, and some all they read, at a NUL; sh has other awks on other hosts."""
+    body = b"/var/log/auth.log {\n\0 weekly\n rotate 5\n olddir /var/log/old\n}\n"
+    setup = "mkdir old\n" + log("old/auth.log.1", ago(9), ago(8)) + write("/etc/logrotate.d/a b", body)
+    setup += log("auth.log", ago(2), ago(1))
+    answer = ask(logs.PROBE, setup, shell=shell)
+    part = next(it for it in answer.payload if it[0] == "/etc/logrotate.d/a b")
+    assert part[1:] == ("read", body.replace(b"\0", b"?"))
+    known = facts(answer)
+    assert [(it.rotate, it.every_days) for it in known.rotations if it.log == "/var/log/auth.log"] == [(5, 7)]
+    assert "/var/log/old/auth.log.1" in files(answer)
+
+
 def test_first_stamps_are_found_in_plain_and_compressed_files() -> None:
     found = files(ask(logs.PROBE, SCENARIO))
     assert found["/var/log/auth.log"].first == ago(2)
