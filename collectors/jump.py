@@ -1,5 +1,6 @@
 """Reach hosts through others (ProxyJump): many of them over one connection to each jump host."""
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from collectors.evidence import Reason, printable
 from collectors.road import Road
 from collectors.ssh_session import FAILURES, Login, end, open_session
 from collectors.transport import HostError
-from collectors.wire import Wire
+from collectors.wire import BrokenError, Wire
 
 _LIFE_S = 86_400.0
 """a jump host's connection serves the whole run"""
@@ -68,8 +69,9 @@ class JumpHost:
             if time.monotonic() >= until:
                 detail = f"no connection through {self.login.address} within {self._timeout_s:g} s"
                 raise HostError(Reason.CONNECT_TIMEOUT, detail) from err
-            raise HostError(Reason.ROUTE, f"the connection to {self.login.address} broke") from err
-        return Wire(_Passage(channel), greet_by=time.monotonic() + self._timeout_s, deadline=deadline)
+            raise HostError(Reason.ROUTE, f"the connection to jump host {self.login.address} broke") from err
+        passage = _Passage(channel, carrier=session.sock)
+        return Wire(passage, greet_by=time.monotonic() + self._timeout_s, deadline=deadline)
 
     def close(self) -> None:
         """End it with all that passes through it."""
@@ -110,20 +112,40 @@ class JumpHost:
 
 
 class _Passage:
-    """A channel as a Wire takes a connection."""
+    """A channel as a Wire takes a connection.
 
-    def __init__(self, channel: Any) -> None:
+    The end of its carrier is told apart: the host behind has nothing to do with it.
+    """
+
+    def __init__(self, channel: Any, carrier: Wire) -> None:
         self.settimeout = channel.settimeout
-        self.recv = channel.recv
-        self.send = channel.send
-        self.close = channel.close
+        self._channel = channel
+        self._carrier = carrier
+
+    def recv(self, size: int) -> bytes:
+        """Read, or raise BrokenError."""
+        data: bytes = self._channel.recv(size)
+        if not data and self._carrier.ended:
+            raise BrokenError
+        return data
+
+    def send(self, data: bytes) -> int:
+        """Write, or raise BrokenError."""
+        try:
+            count: int = self._channel.send(data)
+        except OSError as err:
+            if self._carrier.ended:
+                raise BrokenError from err
+            raise
+        return count
 
     def shutdown(self, how: int) -> None:
-        """Do nothing: closing wakes up who waits.
+        """Do nothing: closing wakes up who waits."""
 
-        The library would send an end of file beside the close, perhaps after it, and for an end of file
-        of a closed channel (RFC 4254 section 5.3) sshd ends the connection of everybody.
-        """
+    def close(self) -> None:
+        """Tell the jump host, if it still listens."""
+        with contextlib.suppress(*FAILURES):
+            self._channel.close()
 
 
 class Through:

@@ -51,6 +51,9 @@ _CIPHERS = (
     "aes192-ctr",
     "aes256-ctr",
 )
+_OPEN_CONFIRMATION, _CLOSE = 91, 97
+_OF_CHANNELS = range(93, 101)
+"""from SSH_MSG_CHANNEL_WINDOW_ADJUST to SSH_MSG_CHANNEL_FAILURE: RFC 4254 section 9"""
 FAILURES = (paramiko.SSHException, EOFError, OSError)
 """what the library raises for whatever a host does to it"""
 EXIT_WAIT_S = 2.0
@@ -76,7 +79,38 @@ class Login(Struct, frozen=True, kw_only=True, eq=False):
 
 
 class _Packets(Packetizer):  # type: ignore[misc]  # paramiko has no types
-    """The library's packets, without its timer thread for the handshake: the Wire has a deadline."""
+    """The library's packets, of which none is sent to a channel that we have closed.
+
+    The library checks that a channel is open and sends later, when another thread, its own perhaps, may have
+    closed it. For that one packet sshd ends the whole connection, at a jump host that of everybody behind it.
+    And there is no timer thread for the handshake: the Wire has a deadline.
+    """
+
+    def __init__(self, connection: Wire) -> None:
+        super().__init__(connection)
+        self._order = threading.Lock()
+        self._closed: set[bytes] = set()
+        """the server's numbers of channels, RFC 4254 section 5.1"""
+
+    def send_message(self, data: Any) -> None:
+        """Send a packet, unless it comes too late."""
+        packet = data.asbytes()
+        kind, channel = packet[0], packet[1:5]
+        with self._order:
+            if kind in _OF_CHANNELS:
+                if channel in self._closed:
+                    return
+                if kind == _CLOSE:
+                    self._closed.add(channel)
+            super().send_message(data)
+
+    def read_message(self) -> tuple[int, Any]:
+        """Read a packet; a server gives the number of a closed channel to a new one."""
+        kind, packet = super().read_message()
+        if kind == _OPEN_CONFIRMATION and self._closed:
+            with self._order:
+                self._closed.discard(packet.asbytes()[4:8])
+        return kind, packet
 
     def start_handshake(self, timeout: float) -> None:
         """Start no timer."""
@@ -228,6 +262,9 @@ def failure(wire: Wire, said: BaseException | None, stage: str, host_key: HostKe
             return HostError(Reason.INTERRUPTED, "the run was interrupted", host_key=host_key)
         case WireEnd.DEADLINE:
             return HostError(Reason.DEADLINE, f"time was up during the {stage}", host_key=host_key)
+        case WireEnd.BROKEN:
+            detail = f"the connection to the jump host broke during the {stage}"
+            return HostError(Reason.ROUTE, detail, host_key=host_key)
         case _ if not wire.greeted:
             return no_banner(wire.head)
         case WireEnd.FLOOD:

@@ -12,7 +12,11 @@ from collectors.wire import Wire, WireEnd
 
 _CHUNK = 1 << 20
 _HIGHEST_EXIT = 255
-_ENDS = {WireEnd.DEADLINE: Reason.DEADLINE, WireEnd.FLOOD: Reason.TOO_MUCH_OUTPUT}
+_ENDS = {
+    WireEnd.DEADLINE: Reason.DEADLINE,
+    WireEnd.FLOOD: Reason.TOO_MUCH_OUTPUT,
+    WireEnd.BROKEN: Reason.ROUTE,
+}
 
 
 class Talk:

@@ -57,7 +57,8 @@ class Answer(Struct, frozen=True, kw_only=True):
     exit: int | None
     """exit status of the remote command; None when none came"""
     ended: Reason | None
-    """None at the end of the stream, else DEADLINE or TOO_MUCH_OUTPUT: what came is kept"""
+    """None at the end of the stream, else DEADLINE, TOO_MUCH_OUTPUT or ROUTE (a jump host went away):
+    what came is kept"""
     host_key: HostKey | None
     sent: datetime
     """before the command was sent, after the log-in"""

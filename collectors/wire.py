@@ -35,6 +35,12 @@ class WireEnd(StrEnum):
     """we were interrupted"""
     CLOSED = "closed"
     """by the other side"""
+    BROKEN = "broken"
+    """what carried it ended: the connection to a jump host"""
+
+
+class BrokenError(EOFError):
+    """A connection ended because what carries it did."""
 
 
 class Connection(Protocol):
@@ -44,11 +50,11 @@ class Connection(Protocol):
         """Let `recv` and `send` raise TimeoutError after that long."""
 
     def recv(self, size: int, /) -> bytes:
-        """Return up to `size` bytes; empty at the end."""
+        """Return up to `size` bytes; empty at the end. Raises BrokenError."""
         ...
 
     def send(self, data: bytes, /) -> int:
-        """Send some of `data`."""
+        """Send some of `data`. Raises BrokenError."""
         ...
 
     def shutdown(self, how: int, /) -> None:
@@ -109,6 +115,9 @@ class Wire:
                 return self._socket.send(data)
         except TimeoutError:
             pass
+        except BrokenError:
+            self.end(WireEnd.BROKEN)
+            raise
         self.end(WireEnd.DEADLINE)
         raise EOFError
 
@@ -153,6 +162,12 @@ class Wire:
                 silent = not self.greeted and self._greet_by < self.deadline
                 self.end(WireEnd.SILENT if silent else WireEnd.DEADLINE)
                 raise EOFError from None
+            except BrokenError:
+                self.end(WireEnd.BROKEN)
+                raise
+            except OSError:
+                self.end(WireEnd.CLOSED)
+                raise
             break
         if time.monotonic() >= self.deadline:
             # A host that always has a byte more never lets recv() time out.

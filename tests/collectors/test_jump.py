@@ -1,6 +1,7 @@
 """Hosts behind a jump host are reached over one connection to it."""
 
 import re
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -10,6 +11,7 @@ from pathlib import Path
 from queue import SimpleQueue
 
 import pytest
+from paramiko import Message
 
 from collectors.evidence import Reason
 from collectors.identities import load_identity
@@ -19,7 +21,7 @@ from collectors.road import Direct, Road
 from collectors.ssh import SshTransport
 from collectors.ssh_session import Login
 from collectors.transport import Answer, HostError
-from collectors.wire import Wire
+from collectors.wire import Wire, WireEnd
 from tests.collectors.sshd import HOST, USER, Sshd, playing
 
 LOGGING = ("LogLevel INFO",)
@@ -175,6 +177,43 @@ def test_a_connection_that_broke_is_made_anew_but_not_for_ever(bastion: Sshd, ta
             ask(jump, target)
     assert "breaks again and again" in caught.value.detail
     assert accepted(bastion) - before == 3
+
+
+def test_a_packet_that_comes_too_late_for_its_channel_ends_nobody_elses(bastion: Sshd, target: Sshd) -> None:
+    """The library checks, waits for its turn, and sends; meanwhile another thread has closed the channel."""
+    before = accepted(bastion)
+    with closing(jump_through(bastion)) as jump:
+        for _ in range(2):
+            wire = jump.reach(HOST, target.port, time.monotonic() + 20)
+            late = Message()
+            late.add_byte(b"\x5e")  # SSH_MSG_CHANNEL_DATA
+            late.add_int(wire._socket._channel.remote_chanid)  # type: ignore[attr-defined]
+            late.add_string(b"x")
+            wire.close()
+            time.sleep(0.2)
+            jump._session.packetizer.send_message(late)
+        # The second one had the number of the first, and so has this one.
+        assert ask(jump, target).stdout == b"hello\n"
+    assert accepted(bastion) - before == 1
+
+
+@pytest.mark.parametrize("how", ["reads", "writes"])
+def test_the_end_of_the_jump_host_is_not_taken_for_that_of_the_host_behind(
+    bastion: Sshd, target: Sshd, how: str
+) -> None:
+    with closing(jump_through(bastion)) as jump:
+        wire = jump.reach(HOST, target.port, time.monotonic() + 20)
+        assert wire.recv(4) == b"SSH-"
+        jump._session.sock._socket.shutdown(socket.SHUT_RDWR)
+        settle_until(lambda: not jump._session.is_active())
+        with pytest.raises(EOFError):
+            read_to_the_end(wire) if how == "reads" else wire.send(b"SSH-2.0-x")
+        assert wire.ended is WireEnd.BROKEN
+
+
+def read_to_the_end(wire: Wire) -> None:
+    while wire.recv(100):
+        pass
 
 
 def test_closing_ends_whoever_waits_behind_it_and_leaves_no_thread(bastion: Sshd, target: Sshd) -> None:
