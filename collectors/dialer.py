@@ -276,6 +276,15 @@ class Dialer:
         dial.done(result)
 
 
+def spelt(address: str) -> str:
+    """Spell an IP address as ssh looks it up in known_hosts; a name stays as it is."""
+    try:
+        found = socket.getaddrinfo(address, 0, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
+    except (socket.gaierror, UnicodeError):
+        return address
+    return str(found[0][4][0])
+
+
 def connect(address: str, port: int, *, connect_timeout_s: float, deadline: float) -> Wire:
     """Dial one host and wait for it. Raises HostError as `Dialer.dial` gives it."""
     answers: SimpleQueue[Wire | HostError] = SimpleQueue()

@@ -1,9 +1,11 @@
 """Pinned host keys: who a host must prove to be before anything is said to it.
 
 The file format is that of sshd(8), section SSH_KNOWN_HOSTS FILE FORMAT, and the decisions are
-those of the OpenSSH client with StrictHostKeyChecking=yes, but stricter in two places:
-a host that is pinned but shows a key of another type counts as changed, not as unknown;
-a key revoked for the bare name is revoked on every port of that host.
+those of the OpenSSH client with StrictHostKeyChecking=yes, but stricter in four places:
+a host that is asked for a pinned key which is revoked is not asked for another one;
+a key revoked for the bare name is revoked on every port of that host;
+a tab after `@revoked` does not make the line void;
+a certificate that nobody vouches for does not make a key count that is pinned for the bare name alone.
 A certificate that no authority of the host vouches for counts as the plain key in it, as for ssh.
 """
 
@@ -20,7 +22,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from collectors.host_certificate import HostCertificate
+from collectors.host_certificate import SUFFIX, HostCertificate, read_certificate
 from collectors.wildcard import matches
 from config.errors import ConfigError
 
@@ -28,7 +30,11 @@ DEFAULT_PORT = 22
 KEY_TYPES = ("ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "ssh-rsa")
 """key types that can be pinned, preferred ones first"""
 MAX_FILE_BYTES = 64 << 20
-_HASHED = re.compile(r"\|1\|([A-Za-z0-9+/]{27}=)\|([A-Za-z0-9+/]{27}=)")
+_SHA1 = r"[A-Za-z0-9+/]{26}[AEIMQUYcgkosw048]="
+"""20 bytes as base64, without stray bits in the padding"""
+_HASHED = re.compile(rf"\|1\|({_SHA1})\|({_SHA1})")
+_LONGEST_PATTERN = 1_022
+"""letters; a longer one ends ssh's reading of the list without a match"""
 
 
 class PinState(StrEnum):
@@ -124,9 +130,11 @@ class KnownHosts:
         self._found: dict[str, tuple[Pin, ...]] = {}
 
     def pinned_types(self, host: str, port: int) -> tuple[str, ...]:
-        """Key types that this host is pinned with, preferred ones first."""
-        pins = (*self._of(host_name(host, port)), *self._of(host_name(host, DEFAULT_PORT)))
-        types = {pin.key_type for pin in pins if pin.marker is Marker.KEY}
+        """Key types to ask this host for, preferred ones first.
+
+        As for ssh, those that it is pinned with under its name with the port.
+        """
+        types = {pin.key_type for pin in self._of(host_name(host, port)) if pin.marker is Marker.KEY}
         return tuple(kind for kind in KEY_TYPES if kind in types)
 
     def has_authority(self, host: str, port: int) -> bool:
@@ -240,8 +248,9 @@ def _parse(raw: bytes, name: str) -> tuple[list[Pin], list[str]]:
     pins: list[Pin] = []
     warnings: list[str] = []
     for number, line in enumerate(raw.split(b"\n"), 1):
-        text = line.decode("utf-8", errors="replace").removesuffix("\r").strip(" \t")
-        if not text or text.startswith("#"):
+        # To ssh, written in C, a line ends at its first NUL.
+        text = line.partition(b"\0")[0].decode("utf-8", errors="replace").strip(" \t")
+        if not text.rstrip("\r") or text.startswith("#"):
             continue
         try:
             pins.append(_pin(text, name, number))
@@ -267,27 +276,58 @@ def _pin(text: str, name: str, number: int) -> Pin:
     if marker not in tuple(Marker):
         message = "unknown marker"
         raise ValueError(message)
-    if len(words) < 3:  # noqa: PLR2004 (hosts, type, key)
+    if len(words) < 3 or not words[2].strip("\r"):  # noqa: PLR2004 (hosts, type, key)
         message = "the line ends before the key"
+        raise ValueError(message)
+    if marker == Marker.AUTHORITY and text[len(marker)] == "\t" and " " in text:
+        message = "a tab after the marker: ssh does not read such a line"
         raise ValueError(message)
     hosts, key_type, key = words[:3]
     if hosts.startswith("|") and _HASHED.fullmatch(hosts) is None:
         message = "damaged hashed host name"
         raise ValueError(message)
-    if key_type not in KEY_TYPES:
+    if any(len(pattern.lstrip("!")) > _LONGEST_PATTERN for pattern in hosts.split(",")):
+        message = f"a host pattern of more than {_LONGEST_PATTERN} letters"
+        raise ValueError(message)
+    return Pin(
+        file=name,
+        line=number,
+        hosts=hosts,
+        marker=Marker(marker),
+        key_type=_SIGNATURES.get(key_type, key_type),
+        blob=_blob(_SIGNATURES.get(key_type, key_type), key, revoked=marker == Marker.REVOKED),
+    )
+
+
+_SIGNATURES = dict.fromkeys(("rsa-sha2-256", "rsa-sha2-512"), "ssh-rsa")
+"""ssh takes the name of a signature for that of the key"""
+
+
+def _blob(key_type: str, key: str, *, revoked: bool) -> bytes:
+    """Read a key as ssh reads it; raises ValueError with the defect."""
+    if key_type.removesuffix(SUFFIX) not in KEY_TYPES:
         message = "key type not supported"
         raise ValueError(message)
+    text = key.translate(_BLANKS)
     try:
-        blob = base64.b64decode(key, validate=True)
+        blob = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError) as err:
         message = "damaged key"
         raise ValueError(message) from err
+    if base64.b64encode(blob).decode("ascii") != text:
+        message = "damaged key: stray bits in its padding"
+        raise ValueError(message)
+    if key_type.endswith(SUFFIX):
+        # A certificate pins nobody, but to revoke one is to revoke its key.
+        return read_certificate(blob).blob if revoked else blob
     if not _is_key(key_type.encode("ascii"), blob):
         message = f"the key is no whole {key_type} key"
         raise ValueError(message)
-    return Pin(file=name, line=number, hosts=hosts, marker=Marker(marker), key_type=key_type, blob=blob)
+    return blob
 
 
+_BLANKS = dict.fromkeys(map(ord, "\r\v\f"))
+"""blanks that ssh skips inside of a key"""
 _FIELDS = {b"ssh-ed25519": 2, b"ssh-rsa": 3}
 """strings in a public key blob (RFC 8709 section 4, RFC 4253 section 6.6); RFC 5656 section 3.1 has 3"""
 

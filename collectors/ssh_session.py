@@ -15,7 +15,7 @@ from msgspec import Struct
 from paramiko.packet import Packetizer
 from paramiko.ssh_exception import PartialAuthentication
 
-from collectors.dialer import no_banner
+from collectors.dialer import no_banner, spelt
 from collectors.evidence import HostKey, Reason, printable
 from collectors.host_certificate import SUFFIX, read_certificate
 from collectors.identities import Identity
@@ -75,7 +75,7 @@ class Login(Struct, frozen=True, kw_only=True, eq=False):
     @property
     def pinned_as(self) -> tuple[str, int]:
         """The name and port under which known_hosts has the host's key."""
-        return (self.alias, DEFAULT_PORT) if self.alias else (self.address, self.port)
+        return (self.alias, DEFAULT_PORT) if self.alias else (spelt(self.address), self.port)
 
 
 class _Packets(Packetizer):  # type: ignore[misc]  # paramiko has no types
