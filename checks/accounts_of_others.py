@@ -142,6 +142,8 @@ def judge_unreadable(view: View) -> Iterator[Outcome]:
 
 
 def _is_human(accounts: AccountsFacts, account: Account) -> bool:
-    """Whether the uid is one that people get; below 65536 the range ends where login.defs says."""
+    """Whether the uid is one that people get, or a second root's; below 65536 login.defs says the range."""
+    if account.uid == 0:
+        return account.name != "root"
     in_range = accounts.uid_min <= account.uid <= accounts.uid_max
     return account.uid not in _NOBODY and (in_range or account.uid > max(_NOBODY))

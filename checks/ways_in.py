@@ -42,11 +42,13 @@ def _has_shell(account: Account) -> bool:
 
 def _by_key(view: View, account: Account) -> Iterator[Way]:
     sshd = view.sshd.value if isinstance(view.sshd, Known) else None
-    if sshd and _settled(sshd) and not (sshd.installed and sshd.pubkey_authentication):
-        return  # no SSH server reads key files
     door = "" if _has_shell(account) else _without_shell(sshd)
     if door is None:
         return
+    if sshd and sshd.installed and sshd.vouched:
+        yield Reason.OUTSIDE_HOST, "log-ins that another host or Kerberos vouches for"
+    if sshd and _settled(sshd) and not (sshd.installed and sshd.pubkey_authentication):
+        return  # no SSH server reads key files
     keys = [key for file in view.key_files(account.name) for key in file.keys if key.opens(view.now)]
     if any(not key.vouches for key in keys):
         yield f"{door} by public key" if door else "public key"

@@ -18,13 +18,15 @@ class SshdFacts(Facts, frozen=True, kw_only=True):
     permit_empty_passwords: bool
     permit_root_login: str
     forwarding: bool
-    """TCP forwarding is allowed, which needs no shell"""
+    """TCP forwarding is allowed, which needs no shell; without it sshd forwards no local socket either"""
     internal_sftp: bool
     """sftp is served by sshd itself, which needs no shell"""
     keys_command: bool
     """AuthorizedKeysCommand names keys that stand in no file"""
     user_ca: bool
     """TrustedUserCAKeys lets in whoever a certificate authority vouches for"""
+    vouched: bool
+    """another host (HostbasedAuthentication) or a Kerberos server may vouch for who logs in"""
     match_blocks: bool | None
     """whether a Match block changes anything for some; None when the files cannot be read"""
     own_file: bool
@@ -67,6 +69,7 @@ def parse(section: Section) -> SshdFacts:
     if installed and not {"permitrootlogin", "authorizedkeysfile"} <= settings.keys():
         raise broken(effective, 1, "not the settings of sshd")
     files = _files(section)
+    keytab = section.part("keytab")
 
     def yes(key: str, default: str) -> bool:
         return settings.get(key, default) not in ("no", "none")
@@ -84,6 +87,12 @@ def parse(section: Section) -> SshdFacts:
         internal_sftp=internal_sftp,
         keys_command=yes("authorizedkeyscommand", "none") or _set(files, "authorizedkeyscommand"),
         user_ca=yes("trustedusercakeys", "none") or _set(files, "trustedusercakeys"),
+        vouched=yes("hostbasedauthentication", "no")
+        or _is_on(files, "hostbasedauthentication")
+        or (
+            (yes("gssapiauthentication", "no") or _is_on(files, "gssapiauthentication"))
+            and (keytab is None or keytab.state != "absent")
+        ),
         match_blocks=None if files is None else any(line.startswith("match ") for line in files),
         own_file="own" in daemons,
         other_daemon="other" in daemons,
@@ -109,6 +118,11 @@ def _files(section: Section) -> tuple[str, ...] | None:
 def _set(files: tuple[str, ...] | None, key: str) -> bool:
     """Whether a line, even of a Match block, sets it to anything but none."""
     return any(line.startswith(f"{key} ") and line.split()[1] != "none" for line in files or ())
+
+
+def _is_on(files: tuple[str, ...] | None, key: str) -> bool:
+    """Whether a line, even of a Match block, says yes."""
+    return any(line.lower().startswith(f"{key} yes") for line in files or ())
 
 
 PROBE = Probe(name="sshd", facts=SshdFacts, parse=parse, cap_bytes=65_536, order=30)

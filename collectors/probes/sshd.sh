@@ -12,6 +12,7 @@ sec_sshd() {
         BEGIN {
           split("usepam passwordauthentication kbdinteractiveauthentication pubkeyauthentication " \
             "permitemptypasswords permitrootlogin allowtcpforwarding disableforwarding subsystem " \
+            "gssapiauthentication hostbasedauthentication " \
             "authorizedkeysfile authorizedkeyscommand trustedusercakeys", names, " ")
           for (i in names) wanted[names[i]]
         }
@@ -29,10 +30,13 @@ sec_sshd() {
       awk '
         { line = $0; gsub(/[="]/, " ", line); $0 = line; word = tolower($1) }
         word == "match" || word == "authorizedkeysfile" || word == "authorizedkeyscommand" || \
-          word == "trustedusercakeys" || word == "include" { $1 = word; print substr($0, 1, 1000) }
+          word == "trustedusercakeys" || word == "gssapiauthentication" || word == "hostbasedauthentication" || \
+          word == "include" { $1 = word; print substr($0, 1, 1000) }
       ' <"$tk_f"
     fi
   done
+  # Without its own key from Kerberos a host takes nobody's ticket.
+  tk_look /etc/krb5.keytab; tk_part "$tk_is" keytab
   # A daemon started with its own file or options does not do what the usual file says.
   # One in another process namespace is a container's, not this host's.
   tk_part read daemons
@@ -47,7 +51,18 @@ sec_sshd() {
         # A connection, not the daemon.
         /^sshd: / && !/\[listener\]/ { next }
         comm != "sshd" { print "other"; next }
-        { own = "plain"; for (i = 2; i <= NF; i++) if ($i ~ /^-[A-Za-z0-9]*[fo]/) own = "own"; print own }
+        {
+          own = "plain"
+          for (i = 2; i <= NF; i++) {
+            option = ""
+            if ($i == "-o") option = tolower($(++i))
+            else if ($i ~ /^-o/) option = tolower(substr($i, 3))
+            else if ($i !~ /^-[A-Za-z0-9]*[fo]/) continue
+            # Which algorithms are taken, as RHEL 8 says there, has no part in who gets in.
+            if (option !~ /^(ciphers|macs|[a-z]*(kex|key|accepted|signature)(algorithms|keytypes))=/) own = "own"
+          }
+          print own
+        }
       '
     fi
   done

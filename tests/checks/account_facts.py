@@ -130,6 +130,7 @@ def sshd(**more: Any) -> SshdFacts:
         "internal_sftp": False,
         "keys_command": False,
         "user_ca": False,
+        "vouched": False,
         "match_blocks": False,
         "own_file": False,
         "other_daemon": False,

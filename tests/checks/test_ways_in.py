@@ -153,3 +153,51 @@ def test_nologin_stops_neither_sftp_nor_forwarding(own_host: OwnHostFactory, lab
     assert "sftp and forwarding by public key" in ways_in(view, account).open
     assert not _forwards(host, "nonepast", key)
     assert closure(view, closed).standing is Standing.CLOSED
+
+
+def _sftp(host: Host, name: str, key: Path) -> bool:
+    *command, where = ssh(host, name, key)
+    server = subprocess.Popen([*command, "-s", where, "sftp"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    with server:
+        assert server.stdin is not None
+        assert server.stdout is not None
+        server.stdin.write(b"\0\0\0\5\1\0\0\0\3")
+        server.stdin.flush()
+        return server.stdout.read(5)[4:] == b"\2"
+
+
+def _forwards_socket(host: Host, name: str, key: Path) -> bool:
+    """Whether sshd makes a socket in a folder of the host that leads back here."""
+    *command, where = ssh(host, name, key)
+    way = ("-f", "-N", "-o", "ExitOnForwardFailure=yes", "-R", f"/home/{name}/back:127.0.0.1:9", where)
+    quiet = subprocess.DEVNULL
+    done = subprocess.run([*command, *way], stdin=quiet, stdout=quiet, stderr=quiet, timeout=30, check=False)
+    return done.returncode == 0
+
+
+@pytest.mark.lab
+@pytest.mark.parametrize("persona", ["clean", "debian-13"])
+@pytest.mark.parametrize(
+    ("config", "sftp", "forwards"),
+    [
+        (r"Subsystem sftp internal-sftp\nDisableForwarding yes", True, False),
+        (r"X11Forwarding no", False, True),
+        # AllowStreamLocalForwarding is yes by default, but goes with that of TCP
+        (r"AllowTcpForwarding no", False, False),
+    ],
+)
+def test_what_nologin_leaves_open_is_what_sshd_serves_by_itself(
+    own_host: OwnHostFactory, lab: Lab, persona: str, config: str, *, sftp: bool, forwards: bool
+) -> None:
+    """Criterion 20: neither more nor less is named than really works."""
+    file = "/etc/ssh/sshd_config"
+    host = own_host(persona, setup=f"{_SETUP}\nsed -i /^Subsystem/d {file}; printf '{config}\\n' >> {file}")
+    view = _view(host)
+    key = lab.person_keys["tanaka"]
+    account = view.account("none")
+    assert account is not None
+    assert _sftp(host, "none", key) is sftp
+    assert (_forwards(host, "none", key), _forwards_socket(host, "none", key)) == (forwards, forwards)
+    words = " and ".join(["sftp"] * sftp + ["forwarding"] * forwards)
+    found = [it for it in ways_in(view, account).open if "key" in it]
+    assert found == ([f"{words} by public key"] if words else [])

@@ -1,6 +1,7 @@
 """What the account parsers make of answers that no good host gives."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -225,13 +226,16 @@ def test_groups_of_other_services_are_told_or_not_known(
     assert found == memberships
 
 
-def _sshd(config: bytes = b"", daemons: bytes = b"plain\n", state: str = "read") -> SshdFacts:
-    effective = b"permitrootlogin no\nauthorizedkeysfile .ssh/authorized_keys\nusepam yes\n"
+def _sshd(
+    config: bytes = b"", daemons: bytes = b"plain\n", state: str = "read", says: bytes = b"", **parts: Any
+) -> SshdFacts:
+    effective = b"permitrootlogin no\nauthorizedkeysfile .ssh/authorized_keys\nusepam yes\n" + says
     section = _section(
         "sshd",
         effective=("read" if state == "read" else state, effective if state == "read" else b""),
         daemons=("read", daemons),
         **{"/etc/ssh/sshd_config": ("read", config)},
+        **parts,
     )
     facts = all_probes()["sshd"].parse(section)
     assert isinstance(facts, SshdFacts)
@@ -245,6 +249,28 @@ def test_match_blocks_and_strange_includes_are_told() -> None:
     assert _sshd(b"include /etc/ssh/sshd_config.d/*.conf\n").match_blocks is False
     assert _sshd(b"trustedusercakeys none\n").user_ca is False
     assert _sshd(b"trustedusercakeys /etc/ssh/ca\n").user_ca is True
+
+
+@pytest.mark.parametrize(
+    ("says", "keytab", "vouched"),
+    [
+        (b"hostbasedauthentication yes\n", "absent", True),
+        (b"gssapiauthentication yes\n", "read", True),
+        (b"gssapiauthentication yes\n", "denied", True),
+        (b"gssapiauthentication yes\n", "", True),
+        # RHEL's default, which lets nobody in before the host has joined a realm
+        (b"gssapiauthentication yes\n", "absent", False),
+        (b"gssapiauthentication no\nhostbasedauthentication no\n", "read", False),
+    ],
+)
+def test_who_else_may_vouch_for_a_log_in_is_told(says: bytes, keytab: str, *, vouched: bool) -> None:
+    parts = {"keytab": (keytab, b"")} if keytab else {}
+    assert _sshd(says=says, **parts).vouched is vouched
+
+
+def test_a_match_block_may_let_others_vouch() -> None:
+    assert _sshd(b"match User sato\nhostbasedauthentication Yes\n").vouched
+    assert not _sshd(b"match User sato\nhostbasedauthentication no\n").vouched
 
 
 def test_daemons_that_the_usual_file_does_not_describe_are_told() -> None:

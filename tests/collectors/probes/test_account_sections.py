@@ -385,6 +385,28 @@ def test_a_file_included_from_elsewhere_leaves_match_blocks_unknown(own_host: Ow
 
 
 @pytest.mark.lab
+@pytest.mark.parametrize(
+    ("options", "own"),
+    [
+        ("-oCiphers=aes256-ctr -o MACs=hmac-sha2-256 -oPubkeyAcceptedKeyTypes=ssh-ed25519", False),
+        ("-oCASignatureAlgorithms=ssh-ed25519 -oGSSAPIKexAlgorithms=gss-group14-sha256-", False),
+        ("-oCiphers=aes256-ctr -oAuthorizedKeysFile=/keys", True),
+        ("-o UsePAM=no -oCiphers=aes256-ctr", True),
+        ("-Df /etc/ssh/sshd_config", True),
+    ],
+)
+def test_a_daemon_told_which_algorithms_to_take_lets_in_nobody_else(
+    own_host: OwnHostFactory, options: str, *, own: bool
+) -> None:
+    """RHEL 8 starts every sshd with the ciphers of its policy as options."""
+    host = own_host("clean")
+    host.sh(f"setsid /usr/sbin/sshd -p 2222 {options} >/dev/null 2>&1 </dev/null & sleep 1; pgrep -af 2222")
+    found = ask_host(host).facts("sshd")
+    assert isinstance(found, SshdFacts)
+    assert found.own_file is own
+
+
+@pytest.mark.lab
 def test_without_privilege_hidden_things_are_denied_and_never_absent(own_host: OwnHostFactory) -> None:
     answer = ask_host(own_host("unprivileged", setup="chmod 700 /home/tanaka"), ("tanaka",))
     for name, reason in (("shadow", Reason.NOPRIV), ("sshd", Reason.NOPRIV)):
