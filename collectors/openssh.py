@@ -12,6 +12,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from collectors.evidence import HostKey, Reason, printable
+from collectors.host_certificate import SUFFIX
 from collectors.process import Process
 from collectors.transport import Answer, HostError
 
@@ -29,11 +30,13 @@ _ALWAYS = {
     "RequestTTY": "no",
     "LogLevel": "DEBUG1",
 }
+_REFUSED = "Host key verification failed."
+"""ssh's last word on a host; whatever else the log says may be that host's, in its certificate's name"""
 _WORDS = (
     ("Could not resolve hostname", Reason.NAME),
     ("REVOKED", Reason.HOST_KEY_REVOKED),
     ("REMOTE HOST IDENTIFICATION HAS CHANGED", Reason.HOST_KEY_CHANGED),
-    ("Host key verification failed", Reason.HOST_KEY_UNKNOWN),
+    (_REFUSED, Reason.HOST_KEY_UNKNOWN),
     ("No matching host key type", Reason.PROTOCOL),
     ("Permission denied", Reason.AUTH),
     ("Too many authentication failures", Reason.AUTH),
@@ -45,6 +48,12 @@ _WORDS = (
     ("timed out", Reason.CONNECT_TIMEOUT),
 )
 """what its log says, the most telling first"""
+_HOST_KEY = {Reason.HOST_KEY_REVOKED, Reason.HOST_KEY_CHANGED, Reason.HOST_KEY_UNKNOWN}
+_SHOWN = re.compile(
+    r"debug1: Server host (?:key|certificate): ([^ ]+) (SHA256:[^ ,]+)"
+    r"(?:, serial .* CA [^ ]+ (SHA256:[^ ]+) valid .*)?"
+)
+_FOUND = re.compile(r"debug1: .*Found (CA )?key in (.*):([0-9]+)")
 
 
 class OpenSsh(Struct, frozen=True, kw_only=True):
@@ -104,7 +113,7 @@ class OpenSshTransport:
         ended = self._process.run(argv, script, cap_bytes=cap_bytes, deadline=deadline)
         lines = ended.log.decode("utf-8", errors="replace").splitlines()
         host_key = _host_key(lines)
-        if not any(line.startswith("Authenticated to ") for line in lines):
+        if _REFUSED in lines or not any(line.startswith("Authenticated to ") for line in lines):
             raise _failure(lines, ended.why, host_key)
         return Answer(
             stdout=ended.stdout,
@@ -124,13 +133,13 @@ class OpenSshTransport:
 
 def _host_key(lines: Sequence[str]) -> HostKey | None:
     """The key that ssh has believed: its last check in the log."""
-    key = [found for line in lines if (found := re.search(r"Server host key: (\S+) (SHA256:\S+)", line))]
-    pin = [found for line in lines if (found := re.search(r"Found (CA )?key in (.*):([0-9]+)$", line))]
+    key = [found for line in lines if (found := _SHOWN.fullmatch(line))]
+    pin = [found for line in lines if (found := _FOUND.fullmatch(line))]
     if not key or not pin:
         return None
-    marker = " (@cert-authority)" if pin[-1][1] else ""
+    marker = f" (@cert-authority {key[-1][3]})" if pin[-1][1] else ""
     return HostKey(
-        type=printable(key[-1][1].encode(), limit=64),
+        type=printable(key[-1][1].removesuffix(SUFFIX).encode(), limit=64),
         fingerprint=printable(key[-1][2].encode(), limit=64),
         trusted_by=f"{Path(pin[-1][2]).name}:{pin[-1][3]}{marker}",
     )
@@ -145,12 +154,15 @@ def _failure(lines: Sequence[str], why: Reason | None, host_key: HostKey | None)
     if why is not None:
         return HostError(why, "ssh was ended before it had logged in", host_key=host_key)
     for words, reason in _WORDS:
+        if _REFUSED in lines and reason not in _HOST_KEY:
+            continue
         found = next((line for line in said if words in line), None)
         if found is not None:
             known = host_key if reason is Reason.AUTH else None
             return HostError(reason, f"ssh: {printable(found.encode(), limit=200)}", host_key=known)
     last = printable(said[-1].encode(), limit=200) if said else "it said nothing"
-    connected = any("Connection established" in line for line in lines)
+    # A reset may come before ssh has seen that it is connected.
+    connected = any("Connection established" in line or "Connection reset" in line for line in lines)
     greeted = any("Remote protocol version" in line for line in lines)
     reason = Reason.NO_BANNER if connected and not greeted else Reason.PROTOCOL
     return HostError(reason, f"ssh: {last}", host_key=host_key)

@@ -68,10 +68,13 @@ def block(
     )
 
 
-def start_sshd(host: Host, *options: str) -> None:
-    """Start one more sshd in a host; the first value of an option counts, so these win over its file."""
+def start_sshd(host: Host, *options: str, log: str = "") -> None:
+    """Start one more sshd in a host; the first value of an option counts, so these win over its file.
+
+    With `log` it writes all it does into that file instead of the host's log.
+    """
     words = " ".join(f"-o '{option}'" for option in ("PidFile none", *options))
-    done = host.sh(f"/usr/sbin/sshd {words}")
+    done = host.sh(f"/usr/sbin/sshd {words} {f'-o LogLevel=DEBUG1 -E {log}' if log else ''}")
     assert done.returncode == 0, done.stderr
 
 
