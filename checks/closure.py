@@ -14,7 +14,7 @@ from checks.ways_in import by_jobs
 from collectors.evidence import Reason
 from collectors.facts import Known, Unknown
 from collectors.probes.accounts import Account, PasswordField
-from collectors.probes.shadow import PasswordState, ShadowEntry
+from collectors.probes.shadow import PasswordState, ShadowEntry, ShadowFacts
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FURTHEST_DAY = 1_000_000
@@ -62,7 +62,7 @@ def closure(view: View, account: Account) -> Closure:
     """Say whether every way into an existing account is closed by its expiry."""
     if isinstance(view.shadow, Unknown):
         return _unknown(view.shadow.reason, view.shadow.detail)
-    doubt = _doubt(view, account, view.shadow.value.malformed)
+    doubt = _doubt(view, account, view.shadow.value)
     if doubt:
         return doubt
     entry = entry_of(view, account.name)
@@ -83,11 +83,12 @@ def closure(view: View, account: Account) -> Closure:
     return Closure(standing=Standing.CLOSED, since=since)
 
 
-def _doubt(view: View, account: Account, malformed: tuple[str, ...]) -> Closure | None:
+def _doubt(view: View, account: Account, shadow: ShadowFacts) -> Closure | None:
     """Say why the account's lines cannot be believed, if so."""
     is_local = view.is_local(account.name)
     entries = len(view.entries_of(account.name))
     remote = ", ".join(view.remote_sources())
+    malformed = shadow.malformed
     doubts = (
         (
             view.lines_of(account.name) > 1,
@@ -99,6 +100,9 @@ def _doubt(view: View, account: Account, malformed: tuple[str, ...]) -> Closure 
     for there, detail in doubts:
         if there:
             return _unknown(Reason.CORRUPT, detail)
+    named = view.names.value.overridden if isinstance(view.names, Known) else frozenset[str]()
+    if account.name in named | shadow.overridden:
+        return _unknown(Reason.OUTSIDE_HOST, "a name service answers for it before the files of this host")
     if not is_local and (remote or not entries):
         return _unknown(Reason.OUTSIDE_HOST, f"kept by {remote or 'a name service'}")
     return None

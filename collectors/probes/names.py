@@ -37,6 +37,8 @@ class NamesFacts(Facts, frozen=True, kw_only=True):
     found: tuple[ServiceEntry, ...]
     malformed: tuple[str, ...]
     """names of answers that are not seven plain fields"""
+    overridden: frozenset[str]
+    """names that stand in passwd too, and that another source answers first with something else"""
     remote_groups: tuple[str, ...]
     """sources of `group` and `initgroups` outside of this host"""
     memberships: tuple[Membership, ...] | None
@@ -72,6 +74,7 @@ def parse(section: Section) -> NamesFacts:
         raise WithheldError(Reason.FAILED, "getent passwd")
     entries: list[ServiceEntry] = []
     malformed: list[str] = []
+    overridden: set[str] = set()
     for number, line in rows(found):
         match line[:2]:
             case "A:":
@@ -87,6 +90,8 @@ def parse(section: Section) -> NamesFacts:
                 )
             case "B:":
                 malformed.append(line[2:])
+            case "D:":
+                overridden.add(line[2:])
             case _:
                 raise broken(found, number, "unknown row")
     return NamesFacts(
@@ -94,6 +99,7 @@ def parse(section: Section) -> NamesFacts:
         asked=asked,
         found=tuple(entries),
         malformed=tuple(malformed),
+        overridden=frozenset(overridden),
         remote_groups=tuple(dict.fromkeys(it for it in group_sources if it not in LOCAL_SOURCES)),
         memberships=_memberships(required(section, "initgroups")),
     )

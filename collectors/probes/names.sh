@@ -21,8 +21,10 @@ sec_names() {
     *) tk_part failed found; echo "$tk_rc"; tk_part failed initgroups; return 0 ;;
   esac
   printf '%s\n' "$tk_out" | awk -F: '
-    asked != 1 { here[$1]; next }
-    $0 == "" || $1 in here { next }
+    asked != 1 { sub(/^[ \t]+/, ""); if (!($1 in here)) here[$1] = $2 ":" $3 + 0; next }
+    $0 == "" { next }
+    # Of another password field or uid, it is not the line of passwd that counts here.
+    $1 in here { if (here[$1] != $2 ":" $3 + 0) print "D:" $1; next }
     NF != 7 || $3 !~ /^[0-9]+$/ || $4 !~ /^[0-9]+$/ { print "B:" ($1 ~ /^[A-Za-z0-9_][A-Za-z0-9_.@$-]*$/ ? $1 : "?"); next }
     { print "A:" $1 ":" $3 ":" $4 ":" ($6 ~ /^\// ? $6 : "?") ":" ($7 == "" || $7 ~ /^\// ? $7 : "?") }
   ' /etc/passwd asked=1 -

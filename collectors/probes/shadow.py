@@ -68,6 +68,8 @@ class ShadowFacts(Facts, frozen=True, kw_only=True):
     """in the order of the file: of two lines with one name the first counts"""
     malformed: tuple[str, ...]
     """names of lines without nine fields; `?` where the name is no account's"""
+    overridden: frozenset[str]
+    """names with a line in the file for which another source answers first with something else"""
     orphans: int
     """lines whose name is no account"""
     service_answered: bool
@@ -86,6 +88,7 @@ def parse(section: Section) -> ShadowFacts:
         raise WithheldError(Reason.UNSUPPORTED, f"/etc/shadow: {part.state}")
     entries: list[ShadowEntry] = []
     malformed: list[str] = []
+    overridden: list[str] = []
     orphans: int | None = None
     service_answered = True
     for number, line in rows(part):
@@ -94,8 +97,8 @@ def parse(section: Section) -> ShadowFacts:
                 malformed.append("?")
             case "F:" | "S:":
                 entries.append(_entry(part, number, line))
-            case "B:":
-                malformed.append(line[2:])
+            case "B:" | "D:" as kind:
+                (malformed if kind == "B:" else overridden).append(line[2:])
             case "O:":
                 orphans = count(part, number, line[2:])
             case "R:":
@@ -108,6 +111,7 @@ def parse(section: Section) -> ShadowFacts:
     return ShadowFacts(
         entries=tuple(entries),
         malformed=tuple(malformed),
+        overridden=frozenset(overridden),
         orphans=orphans,
         service_answered=service_answered,
     )

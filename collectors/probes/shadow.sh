@@ -41,6 +41,8 @@ sec_shadow() {
       k = kind(p)
       return k == "" ? "invalid" : "set " k
     }
+    # What of a line decides, as the C library spells it.
+    function same(  i, all) { all = $2; for (i = 3; i <= 8; i++) all = all ":" ($i == "" ? "" : $i + 0); return all }
     function number(v) { return v == "" || (v ~ /^[0-9]+$/ && length(v) <= 9) ? v : "?" }
     BEGIN { mark = ENVIRON["TK_B"]; source = "P"; n = split(asked, names, " "); for (i in names) known[names[i]]; n = 0 }
     $0 == mark { source = source == "P" ? "F" : "S"; next }
@@ -48,8 +50,9 @@ sec_shadow() {
     source == "P" { known[$1]; next }
     index($0, mark " ") == 1 { print "R:" substr($0, length(mark) + 2); next }
     /^[+#-]/ || /^$/ { next }
-    source == "F" { local_name[$1] }
-    source == "S" && $1 in local_name { next }
+    source == "F" && !($1 in local_name) { local_name[$1] = same() }
+    # Where another source answers first, the line here is not the one that counts.
+    source == "S" && $1 in local_name { if (local_name[$1] != same()) print "D:" $1; next }
     {
       if ($1 == "" || NF != 9) {
         print "B:" ($1 in known ? $1 : "?"); next

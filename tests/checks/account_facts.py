@@ -99,7 +99,12 @@ def accounts(*found: Account, **more: Any) -> AccountsFacts:
 
 def shadows(*found: ShadowEntry, **more: Any) -> ShadowFacts:
     """The shadow file with root and these."""
-    values: dict[str, Any] = {"malformed": (), "orphans": 0, "service_answered": True}
+    values: dict[str, Any] = {
+        "malformed": (),
+        "overridden": frozenset(),
+        "orphans": 0,
+        "service_answered": True,
+    }
     return ShadowFacts(entries=(shadow("root", "star"), *found), **{**values, **more})
 
 
@@ -110,6 +115,7 @@ def names(**more: Any) -> NamesFacts:
         "asked": frozenset({"sato"}),
         "found": (),
         "malformed": (),
+        "overridden": frozenset(),
         "remote_groups": (),
         "memberships": (),
     }

@@ -183,6 +183,20 @@ def test_a10_a_shadow_of_a_second_name_service_is_judged_like_the_first(
     assert _sato(**given).result is result
 
 
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"names": names(sources=("sss", "files"), overridden=frozenset({"sato"}))},
+        {"shadow": shadows(shadow("sato", expire_day=1), overridden=frozenset({"sato"}))},
+    ],
+)
+def test_a10_a_line_that_another_source_answers_before_closes_nothing(given: dict[str, Any]) -> None:
+    closed = {"shadow": shadows(shadow("sato", expire_day=1))}
+    assert _sato(**{**HERE, **closed}).result is Result.PASS
+    outcome = _sato(**{**HERE, **closed, **given})
+    assert (outcome.result, outcome.reason) == (Result.UNKNOWN, Reason.OUTSIDE_HOST)
+
+
 def test_a11_a_file_that_cannot_be_read_is_not_an_absent_one() -> None:
     """Homes are closed to others, so without root no key file is seen at all."""
     denied = keys(key_file("sato", state="denied", keys=()))

@@ -140,6 +140,32 @@ def test_a_shadow_file_of_a_second_name_service_closes_like_the_first(
 
 
 @pytest.mark.lab
+@pytest.mark.parametrize(
+    ("order", "uid", "expected"),
+    [
+        ("files extrausers", 12003, ("closed", False)),
+        ("extrausers files", 12003, ("unknown", True)),
+        ("extrausers files", 12903, ("unknown", True)),
+    ],
+)
+def test_of_two_sources_of_one_name_the_first_lets_in(
+    own_host: OwnHostFactory, lab: Lab, order: str, uid: int, expected: tuple[str, bool]
+) -> None:
+    """RHEL 8 asks SSSD before the files: a name that is expired here may be an open one of the directory."""
+    setup = (
+        f"sed -i -E 's/^(passwd|shadow):.*/\\1: {order}/' /etc/nsswitch.conf\n"
+        f"echo 'tanaka:x:{uid}:12003::/home/tanaka:/bin/bash' >> /etc/passwd\n"
+        "echo 'tanaka:*:20000:0:90:7::1:' >> /etc/shadow\n"
+    )
+    host = own_host("extrausers", setup=setup)
+    view = _view(host, "tanaka")
+    account = view.account("tanaka")
+    assert account is not None
+    standing = closure(view, account).standing.value
+    assert (standing, _gets_in(host, "tanaka", lab.person_keys["tanaka"])) == expected
+
+
+@pytest.mark.lab
 def test_nologin_stops_neither_sftp_nor_forwarding(own_host: OwnHostFactory, lab: Lab) -> None:
     """Criterion 20: the shell is not asked for either; only the expiry date closes them."""
     host = own_host("clean", setup=_SETUP)
