@@ -21,6 +21,7 @@ from agent.progress import Progress
 from agent.reach import Reach
 from agent.sites import Site, origin_of
 from agent.sources import mail_evidence, roster_evidence
+from agent.timestamps import Stamper
 from checks.engine import Case, judge_target, needs_fleet, remember, worst
 from checks.fleet import Fleet, Fold
 from checks.model import Clock, Finding, History, Result, Target
@@ -34,9 +35,11 @@ from collectors.visit import visit
 from config.model import Host
 from reports.documents import Catalogue, Exceptions, Plan, decode, encode, encode_verdicts
 from reports.html import render
+from reports.layout import plan_token_name
 from reports.sealkey import SealKey
 from reports.statement import TrustPin
 from reports.store import RunDraft, RunStatementInput, SealedRun, Store
+from reports.trust import HeldTrust
 from reports.trust import load as load_trust
 from reports.view import ReportView, TargetView, build_view, summarise
 
@@ -167,8 +170,10 @@ def inspect(
     config = site.config
     selected = tuple(host for host in chosen(site, request.limit) if not host.excluded)
     reach = Reach(site, selected)
+    held = load_trust(site.trust) if site.trust.exists() else None
     key = SealKey.load(site.key, origin=origin_of(config.site.id))
-    with Store.open(site.state) as store, reach:
+    stamper = Stamper(config.tsa, held.trust if held else None)
+    with Store.open(site.state, stamp=stamper) as store, reach:
         as_of = now()
         store.recover(key)
         owed = promised(site, as_of)
@@ -189,6 +194,10 @@ def inspect(
             )
             raw_plan = encode(plan)
             draft.write("plan.json", raw_plan)
+            # Before anything is contacted: so scope and rules were fixed first, whatever the answers.
+            stamps = stamper(raw_plan)
+            for name, token in stamps.items():
+                draft.write(plan_token_name(name), token)
             draft.write("rules/catalogue.json", encode(rules))
             draft.write("exceptions.json", encode(Exceptions()))
             tally = _Tally(plan, rules, site, draft, progress)
@@ -206,7 +215,7 @@ def inspect(
             tally.judge_together()
             tally.findings = list(settle(tally.findings, rules.rules))
             draft.write("verdicts.jsonl", encode_verdicts(tuple(tally.findings)))
-            sealed, view = _seal(site, draft, key, tally, now)
+            sealed, view = _seal(held, draft, key, tally, now, timed=bool(stamps))
         except BaseException:
             draft.abandon()
             raise
@@ -216,15 +225,16 @@ def inspect(
     )
 
 
-def _seal(site: Site, draft: RunDraft, key: SealKey, tally: _Tally, now: Now) -> tuple[SealedRun, ReportView]:
+def _seal(
+    held: HeldTrust | None, draft: RunDraft, key: SealKey, tally: _Tally, now: Now, *, timed: bool
+) -> tuple[SealedRun, ReportView]:
     shown: list[ReportView] = []
 
     def late(evidence_root: str) -> dict[str, bytes]:
-        view = build_view(tally.plan, tally.rules, tally.findings, tally.views, evidence_root)
+        view = build_view(tally.plan, tally.rules, tally.findings, tally.views, evidence_root, timed=timed)
         shown.append(view)
         return {"report/report.html": render(view)}
 
-    held = load_trust(site.trust) if site.trust.exists() else None
     sealed = draft.seal(
         key,
         late=late,

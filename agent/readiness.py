@@ -22,6 +22,7 @@ def check_site(site: Site) -> RosterFacts | None:
         lambda: load_trust(site.trust),
         lambda: Reach(site, tuple(host for host in site.config.host if not host.excluded)),
         lambda: found.append(_roster(site)),
+        lambda: _authorities(site),
         *(lambda name=journal.path: _journal(site, name) for journal in site.config.mail),
     )
     wrong: list[str] = []
@@ -41,6 +42,16 @@ def _roster(site: Site) -> RosterFacts | None:
         message = f"{site.path(roster.file).name}: the HR list names nobody"
         raise RosterError(message, hint="Without a single person no leaver can be looked for.")
     return roster
+
+
+def _authorities(site: Site) -> None:
+    known = {it.name for it in load_trust(site.trust).trust.tsas} if site.config.tsa else set()
+    strangers = [it.name for it in site.config.tsa if it.name not in known]
+    if strangers:
+        message = (
+            f"[[tsa]] {', '.join(strangers)}: the trust file does not name it, so its tokens prove nothing"
+        )
+        raise ConfigError(message, hint="See docs/operating.md, Time stamps.")
 
 
 def _journal(site: Site, path: str) -> None:

@@ -61,6 +61,7 @@ def check(document: Document, options: Options, needs: Needs) -> None:
     _check_posts(document)
     _check_stores(document)
     _check_paths(document, "log", MOST_LOGS, "name them by a wildcard")
+    _check_authorities(document)
     _check_promises(document, options, needs)
 
 
@@ -184,6 +185,19 @@ def _check_posts(document: Document) -> None:
                 "keep one",
             )
         seen.setdefault(folded(name), (*path, "name"))
+
+
+def _check_authorities(document: Document) -> None:
+    seen: dict[str, Path] = {}
+    for path, row in _rows(document, "tsa"):
+        name = row.get("name")
+        if isinstance(name, str) and name in seen:
+            file, line = document.place(seen[name])
+            document.problem(
+                (*path, "name"), f"{quote(name)} is taken: the first is at {file}:{line}", "rename one"
+            )
+        elif isinstance(name, str):
+            seen[name] = (*path, "name")
 
 
 def _check_stores(document: Document) -> None:

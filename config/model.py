@@ -15,6 +15,7 @@ from config.duration import Duration
 TARGET_ID = r"^[a-z0-9](?!.*\.\.)(?:[a-z0-9._-]{0,61}[a-z0-9_-])?$"
 LOGIN_NAME = r"^[A-Za-z0-9_][A-Za-z0-9._@$-]{0,255}$"
 SLUG = r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$"
+TSA_NAME = r"^[a-z0-9][a-z0-9_-]{0,31}$"
 TIME_OF_DAY = r"^([01][0-9]|2[0-3]):[0-5][0-9]$"
 SHA256 = r"^[0-9a-f]{64}$"
 LOG_PATH = (
@@ -38,6 +39,7 @@ SPELLINGS = {
     TARGET_ID: "a name such as web-01: lower-case letters, digits, dot, dash, underscore",
     LOGIN_NAME: "a log-in name",
     SLUG: "a short name such as access-logs: lower-case letters, digits and single dashes",
+    TSA_NAME: "a name such as tsa1: lower-case letters, digits, dash, underscore",
     TIME_OF_DAY: "a time of day such as 02:00",
     LOG_PATH: "an absolute path such as /srv/app/access.log* of letters, digits, . _ @ - and below it * ?",
     STORE_PATH: "an absolute path such as /srv/hr of letters, digits, . _ @ -",
@@ -330,6 +332,15 @@ class Paths(Strict, frozen=True, kw_only=True):
     trust: str = "trust/trust-1.json"
 
 
+class TimeAuthority(Strict, frozen=True, kw_only=True):
+    """`[[tsa]]`: a time-stamp authority (RFC 3161) that says when plan and log were as they are."""
+
+    name: Annotated[str, Meta(pattern=TSA_NAME)]
+    """as in the trust file, which says by which certificate it is known"""
+    url: Annotated[str, Meta(pattern=r"^https?://[!-~]+$", max_length=2048)]
+    """asked by HTTP POST; the token protects itself, so plain HTTP is usual"""
+
+
 class Config(Strict, frozen=True, kw_only=True):
     """The whole of a site's declaration."""
 
@@ -342,6 +353,7 @@ class Config(Strict, frozen=True, kw_only=True):
     store: tuple[DataStore, ...] = ()
     log: tuple[AccessLog, ...] = ()
     mail: tuple[MailJournal, ...] = ()
+    tsa: tuple[TimeAuthority, ...] = ()
     roster: Roster | None = None
     ssh: Ssh = Ssh()
     schedule: Schedule = Schedule()

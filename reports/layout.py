@@ -80,7 +80,7 @@ def is_judged(name: str) -> bool:
     return (
         name in (PLAN, EXCEPTIONS, VERDICTS)
         or name.startswith(("rules/", "evidence/"))
-        or _PLAN_TOKEN.fullmatch(name) is not None
+        or plan_token_of(name) is not None
     )
 
 
@@ -104,15 +104,26 @@ def is_json(name: str) -> bool:
     return is_judged(name) and name.endswith(".json")
 
 
+def token_name(authority: str) -> str:
+    """The file of an authority's token over the checkpoint."""
+    return f"checkpoint.{authority}.tsr"
+
+
+def plan_token_name(authority: str) -> str:
+    """The file of an authority's token over plan.json."""
+    return f"plan.{authority}.tsr"
+
+
 def token_of(name: str) -> str | None:
     """The authority's name when the file is a time-stamp token over the checkpoint."""
     found = _TOKEN.fullmatch(name)
     return found[1] if found else None
 
 
-def is_plan_token(name: str) -> bool:
-    """Whether the file is a time-stamp token over plan.json."""
-    return _PLAN_TOKEN.fullmatch(name) is not None
+def plan_token_of(name: str) -> str | None:
+    """The authority's name when the file is a time-stamp token over plan.json."""
+    found = _PLAN_TOKEN.fullmatch(name)
+    return found[1] if found else None
 
 
 def read_plan(raw: bytes) -> PlanHead:

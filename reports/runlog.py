@@ -88,11 +88,7 @@ class RunLog:
         """What the next entry pins; raises StoreError when the last one is not sealed yet."""
         if not self._lines:
             return Prev(size=0, entry=None, checkpoint=None, tokens={})
-        path = self._path(self.size)
-        tokens = {
-            token.name.split(".")[1]: hashlib.sha256(token.read_bytes()).hexdigest()
-            for token in sorted(self._checkpoints.glob(f"{path.name}.*.tsr"))
-        }
+        tokens = {name: hashlib.sha256(raw).hexdigest() for name, raw in self.tokens(self.size).items()}
         return Prev(
             size=self.size,
             entry=hashlib.sha256(self._lines[-1]).hexdigest(),
@@ -135,6 +131,18 @@ class RunLog:
         except FileNotFoundError as err:
             message = f"entry {size} of the run log is not sealed yet"
             raise StoreError(message, hint="The next `tenken run` seals it first.") from err
+
+    def tokens(self, size: int) -> dict[str, bytes]:
+        """Return the time-stamp tokens over the checkpoint of that size, by the authority's name."""
+        prefix, suffix = f"{size:08d}.", ".tsr"
+        return {
+            path.name.removeprefix(prefix).removesuffix(suffix): path.read_bytes()
+            for path in sorted(self._checkpoints.glob(f"{prefix}*{suffix}"))
+        }
+
+    def put_token(self, size: int, name: str, token: bytes) -> None:
+        """Keep a time-stamp token over the checkpoint of that size."""
+        put(self._checkpoints / f"{size:08d}.{name}.tsr", token)
 
     def is_signed(self) -> bool:
         """Whether the newest entry has its checkpoint."""

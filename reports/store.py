@@ -1,6 +1,7 @@
 """The state folder: staging of a run, the commit to the log, and recovery after any interruption.
 
 log/log.jsonl, log/checkpoints/SIZE     the log; its line is the point of commit
+log/checkpoints/SIZE.NAME.tsr           time-stamp tokens over that checkpoint
 runs/NNNNNN/                            a bundle's content as a folder
 runs/.tmp-NNNNNN/                       a run that is being made
 bundles/tenken-SITE-NNNNNN.zip          the bundle
@@ -31,6 +32,8 @@ from reports.sealkey import Signer
 from reports.statement import Missed, Run, TrustPin
 
 Late = Callable[[str], Mapping[str, bytes]]
+Stamp = Callable[[bytes], Mapping[str, bytes]]
+"""asks time-stamp authorities about bytes; returns the tokens got, by the authority's name"""
 
 
 class RunStatementInput(Struct, frozen=True, kw_only=True):
@@ -58,8 +61,10 @@ class SealedRun(Struct, frozen=True, kw_only=True):
 class Store:
     """A state folder whose lock is held; use as a context manager."""
 
-    def __init__(self, state: Path, lock: int) -> None:
+    def __init__(self, state: Path, lock: int, stamp: Stamp) -> None:
         self._lock = lock
+        self._stamp = stamp
+        self._healed = False
         self._runs = state / "runs"
         self._bundles = state / "bundles"
         make_folder(self._runs)
@@ -69,7 +74,7 @@ class Store:
         self._commit_what_is_complete()
 
     @classmethod
-    def open(cls, state: Path) -> Self:
+    def open(cls, state: Path, *, stamp: Stamp = lambda _: {}) -> Self:
         """Take the lock and recover what needs no key; raises StoreLockedError, StoreError."""
         try:
             state.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -85,7 +90,7 @@ class Store:
                 raise StoreLockedError(
                     message, hint="Wait until it is done; a dead run holds no lock."
                 ) from err
-            return cls(state, lock)
+            return cls(state, lock, stamp)
         except OSError as err:
             os.close(lock)
             message = f"cannot use the state folder {state}: {err.strerror}"
@@ -131,11 +136,13 @@ class Store:
         """Sign and pack what was committed before an interruption; raises StoreError, SealError.
 
         `seal` and `record_missed` call it themselves; a caller may do it early to learn of an old bundle.
+        A newest checkpoint without a time stamp gets one now, which the next entry pins, and a new bundle.
         """
         try:
             self._log.check_signer(key.verifier)
             if not self._log.is_signed():
                 self._log.sign(key)
+            self._heal()
             return tuple(self._pack(index) for index in self._unpacked())
         except OSError as err:
             raise _cannot_write(err) from err
@@ -146,9 +153,11 @@ class Store:
         try:
             missed = Missed(slot=slot, why=why, recorded=statement.instant(recorded), prev=self._log.prev())
             self._log.append(statement.encode(missed))
-            return self._log.sign(key).decode()
+            checkpoint = self._log.sign(key).decode()
+            self._heal()
         except OSError as err:
             raise _cannot_write(err) from err
+        return checkpoint
 
     def commit(self, draft: "RunDraft", key: Signer, head: PlanHead, said: RunStatementInput) -> SealedRun:
         """Seal a staged run whose files are all there; `RunDraft.seal` calls it."""
@@ -177,7 +186,24 @@ class Store:
         sync(self._runs)
         self._log.append(entry)  # the point of commit
         self._log.sign(key)
+        self._take_tokens()
         return self._pack(self._log.size - 1)
+
+    def _heal(self) -> None:
+        """Stamp a newest checkpoint that no authority answered for; asked once, since it may take long."""
+        size = self._log.size
+        if self._healed or not size or self._log.tokens(size):
+            return
+        self._healed = True
+        said = self._log.entries[size - 1].said
+        if self._take_tokens() and isinstance(said, Run):
+            (self._runs / f"{said.run:06d}" / PACKED).unlink(missing_ok=True)
+
+    def _take_tokens(self) -> bool:
+        tokens = self._stamp(self._log.checkpoint(self._log.size))
+        for name, token in tokens.items():
+            self._log.put_token(self._log.size, name, token)
+        return bool(tokens)
 
     def _clean(self) -> None:
         for left in (*self._runs.glob(".tmp-*"), *self._bundles.glob(".tmp-*")):
@@ -224,6 +250,8 @@ class Store:
         checkpoint = self._log.checkpoint(index + 1)
         put(folder / layout.CHECKPOINT, checkpoint)
         put(folder / layout.PROOF, self._log.proof(index, index + 1))
+        for name, token in self._log.tokens(index + 1).items():
+            put(folder / layout.token_name(name), token)
         head = layout.read_plan((folder / layout.PLAN).read_bytes())
         bundle = self._bundles / f"tenken-{head.site}-{said.run:06d}.zip"
         aside = bundle.with_name(f".tmp-{bundle.name}")

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
+from cryptography.x509 import load_pem_x509_certificate
 from msgspec import Meta, Struct
 
 from config.errors import FormatError, VerifyError
@@ -192,17 +193,38 @@ def _check(trust: Trust) -> None:
         or root.threshold <= len({key.ssh for key in root.keys}),
         "tsa_threshold: more tokens than there are authorities": trust.tsa_threshold
         <= len({tsa.name for tsa in trust.tsas}),
+        "tsas: root and certs are certificates in PEM": all(
+            _is_certificate(text) for tsa in trust.tsas for text in (tsa.root, *tsa.certs)
+        ),
+        "tsas: one certificate under two names would count twice": len(
+            certs := [text for tsa in trust.tsas for text in set(tsa.certs)]
+        )
+        == len(set(certs)),
         "witness_quorum: more cosignatures than there are witnesses": trust.witness_quorum
         <= len({witness.vkey for witness in trust.witnesses}),
         "prev: the first version has none, every later one names the file before": (trust.version == 1)
         == (trust.prev is None),
-        "issued, expires, compromised_from: a date that does not exist": all(
-            _is_day(day) for day in (trust.issued, trust.expires, *(key.compromised_from for key in log.keys))
+        "a date that does not exist": all(
+            _is_day(day)
+            for day in (
+                trust.issued,
+                trust.expires,
+                *(key.compromised_from for key in log.keys),
+                *(day for tsa in trust.tsas for day in (tsa.from_, tsa.to, tsa.distrusted_from)),
+            )
         ),
     }
     for message, holds in rules.items():
         if not holds:
             raise FormatError(message)
+
+
+def _is_certificate(text: str) -> bool:
+    try:
+        load_pem_x509_certificate(text.encode("ascii"))
+    except ValueError:
+        return False
+    return True
 
 
 def _is_day(day: str | None) -> bool:

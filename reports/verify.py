@@ -9,120 +9,36 @@ no content is parsed before it hashes up to a signature, except what is needed t
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from enum import StrEnum
 from itertools import pairwise
 from pathlib import Path
 
-from msgspec import Struct
-
 from config.errors import FormatError, VerifyError
-from reports import layout, runlog, statement, trust
+from reports import layout, runlog, statement, timing, trust
 from reports.container import Archive
 from reports.display import visible
 from reports.merkle import is_included, leaf_hash, root
 from reports.note import Checkpoint, Note, Proof, Signature
+from reports.outcome import (
+    STEPS,
+    Bad,
+    Outcome,
+    StepResult,
+    Verdict,
+    Verification,
+    altered,
+    cannot,
+    incomplete,
+    not_asked,
+    untrusted,
+)
 from reports.statement import Entry, Run
+from reports.timing import Stamps
 from reports.trust import HeldTrust, LogKey
 
 Replay = Callable[[Mapping[str, bytes]], bytes]
 """computes verdicts.jsonl from the other files; raises VerifyError when it cannot judge them"""
 MOST_NOTE = 1 << 16
 CANNOT_READ = "cannot read {what} {path}: {why}"
-
-
-class Outcome(StrEnum):
-    """What became of one step, and of the whole."""
-
-    OK = "OK"
-    NG = "NG"
-    NOT_CHECKED = "NOT CHECKED"
-
-
-class Verdict(StrEnum):
-    """What a step means for the bundle; the first in this order wins."""
-
-    ALTERED = "ALTERED"
-    UNTRUSTED = "UNTRUSTED"
-    INCOMPLETE = "INCOMPLETE"
-    DIFFERS = "DIFFERS"
-    NOT_CHECKED = "NOT CHECKED"
-    VERIFIED = "VERIFIED"
-
-    @property
-    def exit_code(self) -> int:
-        """The exit status of `tenken verify`."""
-        return {"ALTERED": 5, "UNTRUSTED": 6, "INCOMPLETE": 3, "DIFFERS": 7, "NOT CHECKED": 3}.get(
-            self.value, 0
-        )
-
-
-class StepResult(Struct, frozen=True, kw_only=True):
-    """One numbered step."""
-
-    number: int
-    name: str
-    outcome: Outcome
-    detail: str
-    """safe to print: bundle text in it went through `visible`"""
-    verdict: Verdict
-    """what it does to the whole; VERIFIED for a step nobody asked for"""
-
-
-class Verification(Struct, frozen=True, kw_only=True):
-    """All steps, and the worst of them."""
-
-    verdict: Verdict
-    steps: tuple[StepResult, ...]
-    run: int | None
-    evidence_root: str | None
-    checkpoint: str | None
-    """the signed checkpoint to keep; None unless its signature was good"""
-
-    @property
-    def exit_code(self) -> int:
-        """The exit status of `tenken verify`."""
-        return self.verdict.exit_code
-
-
-STEPS = (
-    "trust file",
-    "container",
-    "checkpoint signature",
-    "time stamp",
-    "witnesses",
-    "inclusion in the log",
-    "run.json",
-    "SHA256SUMS",
-    "files",
-    "no other file",
-    "evidence root",
-    "plan and evidence",
-    "exceptions",
-    "replay",
-    "the log as a whole",
-)
-
-
-class _Bad(Exception):  # noqa: N818 (a verdict, not an error of ours)
-    """A step's answer that is not OK."""
-
-    def __init__(self, verdict: Verdict, detail: str, *, outcome: Outcome = Outcome.NG) -> None:
-        super().__init__(detail)
-        self.verdict = verdict
-        self.detail = detail
-        self.outcome = outcome
-
-
-def _altered(detail: str) -> _Bad:
-    return _Bad(Verdict.ALTERED, detail)
-
-
-def _cannot(detail: str) -> _Bad:
-    return _Bad(Verdict.NOT_CHECKED, detail, outcome=Outcome.NOT_CHECKED)
-
-
-def _not_asked(detail: str) -> _Bad:
-    return _Bad(Verdict.VERIFIED, detail, outcome=Outcome.NOT_CHECKED)
 
 
 def verify_bundle(
@@ -176,6 +92,7 @@ class _Check:
         self.note: Note
         self.raw_note = b""
         self.signed_by: LogKey | None = None
+        self.stamps: Stamps
         self.proof: Proof
         self.run_raw: bytes
         self.entry: Entry
@@ -187,7 +104,7 @@ class _Check:
     def closed(self, why: str) -> Verification:
         """Answer for a file that is no bundle."""
         self._step(1, self._trust)
-        self._step(2, lambda: _raise(_altered(why)))
+        self._step(2, lambda: _raise(altered(why)))
         return self._finish()
 
     def run(
@@ -224,7 +141,7 @@ class _Check:
     def _step(self, number: int, step: Callable[[], str]) -> None:
         try:
             detail, outcome, verdict = step(), Outcome.OK, Verdict.VERIFIED
-        except _Bad as bad:
+        except Bad as bad:
             detail, outcome, verdict = bad.detail, bad.outcome, bad.verdict
         except (FormatError, OSError) as err:
             detail, outcome, verdict = str(err), Outcome.NG, Verdict.ALTERED
@@ -270,7 +187,7 @@ class _Check:
         if self.pin is None:
             return f"{about}; NOT PINNED, compare the hash with the one you were given"
         if self.pin.lower() != self.held.sha256:
-            raise _Bad(Verdict.UNTRUSTED, f"{about}; that is not the hash you gave")
+            raise untrusted(f"{about}; that is not the hash you gave")
         return f"{about}, as pinned"
 
     # 2. The container has the one allowed layout, and every seal file is in it.
@@ -281,7 +198,7 @@ class _Check:
             if name not in self.archive.names
         ]
         if absent:
-            raise _Bad(Verdict.INCOMPLETE, f"missing: {', '.join(absent)}")
+            raise incomplete(f"missing: {', '.join(absent)}")
         return f"{len(self.archive.names)} members in the one layout"
 
     # 3. The checkpoint is signed by a key that the trust file names for a log of this size.
@@ -290,7 +207,7 @@ class _Check:
         note = Note.parse(raw)
         checkpoint = Checkpoint.parse(note.text)
         if len(note.signatures) != 1:
-            raise _altered("a checkpoint file has one signature")
+            raise altered("a checkpoint file has one signature")
         # For the steps that follow: they say whether the bundle is whole, even when the key is a stranger's.
         self.raw_note, self.note, self.checkpoint = raw, note, checkpoint
         self.signed_by = self._signer(note, note.signatures[0], checkpoint)
@@ -306,20 +223,15 @@ class _Check:
             good = known.verifies(note.text, signature.signature)
             if named != good:
                 # Right hint and wrong signature, or the other way round: a line was changed afterwards.
-                raise _altered("the signature does not fit the checkpoint")
+                raise altered("the signature does not fit the checkpoint")
             if not good:
                 continue
             if checkpoint.origin != origin:
-                raise _Bad(Verdict.UNTRUSTED, "the checkpoint is of another log than the trust file's")
+                raise untrusted("the checkpoint is of another log than the trust file's")
             if not key.covers(checkpoint.size):
-                raise _Bad(
-                    Verdict.UNTRUSTED, f"the key does not count for a log of {checkpoint.size} entries"
-                )
-            if key.compromised_from is not None:
-                # Only a time stamp from before that day could save it (step 4).
-                raise _Bad(Verdict.UNTRUSTED, f"the key is compromised since {key.compromised_from}")
+                raise untrusted(f"the key does not count for a log of {checkpoint.size} entries")
             return key
-        raise _Bad(Verdict.UNTRUSTED, "signed by a key that the trust file does not name")
+        raise untrusted("signed by a key that the trust file does not name")
 
     @staticmethod
     def _key_name(key: LogKey) -> str:
@@ -327,30 +239,25 @@ class _Check:
 
     # 4. Enough trusted authorities say when the checkpoint existed.
     def _time(self) -> str:
-        tokens = [name for name in self.archive.names if layout.token_of(name) or layout.is_plan_token(name)]
-        if tokens:
-            raise _cannot(f"UNTIMED: this version reads no time-stamp tokens ({len(tokens)} are there)")
-        if self.held.trust.tsa_threshold:
-            raise _Bad(
-                Verdict.UNTRUSTED, f"UNTIMED: {self.held.trust.tsa_threshold} token(s) required, none there"
-            )
-        raise _not_asked(
-            "UNTIMED: no time-stamp token; only the signer says when. The trust file asks for none"
-        )
+        tokens = {
+            name: self.archive.read(member, most=timing.MOST_BYTES)
+            for member in self.archive.names
+            if (name := layout.token_of(member))
+        }
+        self.stamps = timing.stamps(tokens, self.raw_note, self.held.trust)
+        return timing.judge_seal(self.stamps, self.held.trust, self.signed_by)
 
     # 5. Enough witnesses saw the same log.
     def _witnesses(self) -> str:
         self.proof = Proof.parse(self.archive.read(layout.PROOF, most=MOST_NOTE))
         if not self.proof.checkpoint.startswith(self.raw_note):
-            raise _altered("run.tlog-proof is about another checkpoint")
+            raise altered("run.tlog-proof is about another checkpoint")
         cosigned = Note.parse(self.proof.checkpoint)
         if len(cosigned.signatures) > 1:
-            raise _cannot("this version reads no cosignatures, and some are there")
+            raise cannot("this version reads no cosignatures, and some are there")
         if self.held.trust.witness_quorum:
-            raise _Bad(
-                Verdict.UNTRUSTED, f"{self.held.trust.witness_quorum} cosignature(s) required, none there"
-            )
-        raise _not_asked("no cosignature; the trust file asks for none")
+            raise untrusted(f"{self.held.trust.witness_quorum} cosignature(s) required, none there")
+        raise not_asked("no cosignature; the trust file asks for none")
 
     # 6. run.json is an entry of the log that was signed.
     def _inclusion(self) -> str:
@@ -358,33 +265,32 @@ class _Check:
         index, size = self.proof.index, self.checkpoint.size
         leaf = leaf_hash(self.run_raw)
         if not is_included(leaf, index=index, size=size, path=self.proof.path, tree=self.checkpoint.root):
-            raise _altered("run.json is not in the log at the place the proof names")
+            raise altered("run.json is not in the log at the place the proof names")
         return f"entry {index + 1} of {size}"
 
     # 7. run.json is the statement about a run, made for exactly its place in the log.
     def _statement(self) -> str:
         self.entry = statement.decode(self.run_raw)
         if not isinstance(self.entry.said, Run):
-            raise _altered("run.json is no statement about a run")
+            raise altered("run.json is no statement about a run")
         if self.entry.prev.size != self.proof.index:
-            raise _altered("run.json was made for another place in the log")
+            raise altered("run.json was made for another place in the log")
         said = self.said = self.entry.said
         self._trust_pin(said)
+        timing.judge_delay(self.stamps, self.held.trust, said)
         return f"run {said.run}, {said.started} to {said.finished}"
 
     def _trust_pin(self, said: Run) -> None:
         pinned = said.trust
         ours = self.held
         if pinned and pinned.version == ours.trust.version and pinned.sha256 != ours.sha256:
-            raise _Bad(
-                Verdict.UNTRUSTED, f"sealed under another trust file of version {pinned.version} than yours"
-            )
+            raise untrusted(f"sealed under another trust file of version {pinned.version} than yours")
 
     # 8. SHA256SUMS is the one that run.json names, and is in its one form.
     def _sums(self) -> str:
         raw = self.archive.read(layout.SUMS, most=layout.MOST_SUMS)
         if hashlib.sha256(raw).hexdigest() != self.entry.subjects[0].digest.sha256:
-            raise _altered("SHA256SUMS is not the one that run.json names")
+            raise altered("SHA256SUMS is not the one that run.json names")
         self.digests = layout.read_sums(raw)
         return f"{len(self.digests)} files"
 
@@ -407,17 +313,17 @@ class _Check:
             else:
                 wrong.append(name)
         if wrong:
-            raise _altered(f"altered: {_some(wrong)}")
+            raise altered(f"altered: {_some(wrong)}")
         absent = [name for name in self.digests if name not in present]
         if absent:
-            raise _Bad(Verdict.INCOMPLETE, f"missing: {_some(absent)}")
+            raise incomplete(f"missing: {_some(absent)}")
         return f"{len(self.intact)} files have their hashes"
 
     # 10. Nothing else is in the bundle.
     def _no_other(self) -> str:
         other = [name for name in self.archive.names if name not in self.digests and not layout.is_seal(name)]
         if other:
-            raise _altered(f"not sealed: {_some(other)}")
+            raise altered(f"not sealed: {_some(other)}")
         return "none"
 
     # 11. The evidence root is that of the lines of SHA256SUMS.
@@ -425,7 +331,7 @@ class _Check:
         said = self._run()
         lines, evidence_root = layout.evidence_tree(self.digests)
         if (lines, evidence_root) != (said.evidence.lines, said.evidence.root):
-            raise _altered("the evidence root in run.json is not that of SHA256SUMS")
+            raise altered("the evidence root in run.json is not that of SHA256SUMS")
         self.evidence_root = evidence_root
         return f"{evidence_root} over {lines} lines"
 
@@ -434,9 +340,9 @@ class _Check:
         said = self._run()
         absent = layout.missing(self.digests)
         if absent:
-            raise _Bad(Verdict.INCOMPLETE, f"missing: {', '.join(absent)}")
+            raise incomplete(f"missing: {', '.join(absent)}")
         if self.digests[layout.PLAN] != said.plan.sha256:
-            raise _altered("plan.json is not the one that run.json names")
+            raise altered("plan.json is not the one that run.json names")
         plan = layout.read_plan(self._content(layout.PLAN))
         if (plan.run, plan.slot, plan.next_slot, plan.engine) != (
             said.run,
@@ -444,17 +350,28 @@ class _Check:
             said.next_slot,
             said.engine,
         ):
-            raise _altered("plan.json and run.json tell of different runs")
+            raise altered("plan.json and run.json tell of different runs")
         if plan.log_size != said.prev.size:
-            raise _altered("the plan was made for another state of the log")
+            raise altered("the plan was made for another state of the log")
         must, may = layout.evidence_names(plan)
         found = {name for name in self.digests if name.startswith("evidence/")}
         if found - must - may:
-            raise _altered(f"evidence that was not planned: {_some(found - must - may)}")
+            raise altered(f"evidence that was not planned: {_some(found - must - may)}")
         self._documents(plan, said)
         if must - self.intact:
-            raise _Bad(Verdict.INCOMPLETE, f"no evidence: {_some(must - self.intact)}")
-        return f"{len(plan.targets)} targets planned, each with its evidence"
+            raise incomplete(f"no evidence: {_some(must - self.intact)}")
+        when = self._plan_time(said)
+        return f"{len(plan.targets)} targets planned{when}, each with its evidence"
+
+    def _plan_time(self, said: Run) -> str:
+        """The plan was fixed before the first host was asked, as far as authorities can tell."""
+        tokens = {
+            name: self._content(member)
+            for member in sorted(self.digests)
+            if (name := layout.plan_token_of(member))
+        }
+        made = timing.stamps(tokens, self._content(layout.PLAN), self.held.trust)
+        return timing.judge_plan(made, self.stamps, self.held.trust, said)
 
     def _documents(self, plan: layout.PlanHead, said: Run) -> None:
         """Every document is canonical, and evidence is of its target and of this plan."""
@@ -467,34 +384,34 @@ class _Check:
                 else:
                     layout.check_json(raw)
             except FormatError as err:
-                raise _altered(f"{name}: {err}") from err
+                raise altered(f"{name}: {err}") from err
         if layout.VERDICTS in self.intact:
             layout.check_verdicts(self._content(layout.VERDICTS))
 
     # 13. Every exception in force stands in the log.
     def _exceptions(self) -> str:
         if layout.has_exceptions(self._content(layout.EXCEPTIONS)):
-            raise _cannot("this version reads no exception entries, and exceptions.json names some")
+            raise cannot("this version reads no exception entries, and exceptions.json names some")
         return "none in force"
 
     # 14. The verdicts follow from the evidence: judged again, they are the same bytes.
     def _replay(self, replay: Replay | None) -> str:
         if replay is None:
-            raise _not_asked("not asked for")
+            raise not_asked("not asked for")
         broken = [result for result in self.results if result.outcome is Outcome.NG]
         if broken:
-            raise _cannot(f"not judged again, since step {broken[0].number} failed")
+            raise cannot(f"not judged again, since step {broken[0].number} failed")
         try:
             again = replay(_Sealed(self))
         except VerifyError as err:
-            raise _cannot(str(err)) from err
+            raise cannot(str(err)) from err
         except FormatError:
             raise
         except Exception as err:
-            raise _cannot(f"judging again failed ({type(err).__name__})") from err
+            raise cannot(f"judging again failed ({type(err).__name__})") from err
         sealed = self._content(layout.VERDICTS)
         if again != sealed:
-            raise _Bad(Verdict.DIFFERS, _difference(sealed, again))
+            raise Bad(Verdict.DIFFERS, _difference(sealed, again))
         return f"{sealed.count(10)} verdicts, byte for byte"
 
     # 15. The log holds the run where the checkpoint says, without a gap, and extends what was known before.
@@ -502,22 +419,22 @@ class _Check:
         checkpoints = [self._known(raw) for raw in known]
         if log is None:
             if not checkpoints:
-                raise _not_asked("no log given")
-            raise _cannot("checkpoints can only be compared over a log; give it too")
+                raise not_asked("no log given")
+            raise cannot("checkpoints can only be compared over a log; give it too")
         lines, torn = runlog.split(log)
         size, index = self.checkpoint.size, self.proof.index
         if len(lines) < size:
-            raise _Bad(Verdict.INCOMPLETE, f"STALE: the log has {len(lines)} entries, the checkpoint {size}")
+            raise incomplete(f"STALE: the log has {len(lines)} entries, the checkpoint {size}")
         leaves = [leaf_hash(line) for line in lines]
         if lines[index] != self.run_raw or root(leaves[:size]) != self.checkpoint.root:
-            raise _altered("FORK: the log given is not the one this run was sealed in")
+            raise altered("FORK: the log given is not the one this run was sealed in")
         for checkpoint in checkpoints:
             if checkpoint.size > len(lines):
-                raise _altered(
+                raise altered(
                     f"ROLLBACK: a checkpoint of {checkpoint.size} entries is known, the log is shorter"
                 )
             if root(leaves[: checkpoint.size]) != checkpoint.root:
-                raise _altered(
+                raise altered(
                     f"FORK: the log does not extend the known checkpoint of {checkpoint.size} entries"
                 )
         return self._entries(lines, torn=bool(torn))
@@ -530,7 +447,7 @@ class _Check:
             for key in self.held.trust.log.keys
             for signature in note.signatures
         ):
-            raise _Bad(Verdict.UNTRUSTED, "a known checkpoint is not signed by a key of the trust file")
+            raise untrusted("a known checkpoint is not signed by a key of the trust file")
         return checkpoint
 
     def _entries(self, lines: tuple[bytes, ...], *, torn: bool) -> str:
@@ -539,11 +456,11 @@ class _Check:
         former: str | None = None
         for position, entry in enumerate(entries):
             if (entry.prev.size, entry.prev.entry) != (position, former):
-                raise _altered(f"entry {position + 1} does not pin the one before it")
+                raise altered(f"entry {position + 1} does not pin the one before it")
             former = hashlib.sha256(lines[position]).hexdigest()
         mine = hashlib.sha256(self.raw_note).hexdigest()
         if len(entries) > self.checkpoint.size and entries[self.checkpoint.size].prev.checkpoint != mine:
-            raise _altered("FORK: the next entry pins another checkpoint than this bundle's")
+            raise altered("FORK: the next entry pins another checkpoint than this bundle's")
         runs = [entry.said.run for entry in entries if isinstance(entry.said, Run)]
         gaps = [
             f"run {after} follows run {before}"
@@ -553,31 +470,29 @@ class _Check:
         missed = sum(entry.type == statement.MISSED for entry in entries)
         unread = sum(entry.said is None for entry in entries)
         if gaps:
-            raise _Bad(Verdict.INCOMPLETE, f"GAP: {_some(gaps)}")
+            raise incomplete(f"GAP: {_some(gaps)}")
         if missed:
-            raise _Bad(
-                Verdict.INCOMPLETE, f"missed slots on record: {missed}; {len(runs)} runs without a gap"
-            )
+            raise incomplete(f"missed slots on record: {missed}; {len(runs)} runs without a gap")
         if torn:
-            raise _Bad(Verdict.INCOMPLETE, "the log ends in the middle of a line")
+            raise incomplete("the log ends in the middle of a line")
         if unread:
-            raise _cannot(f"{unread} entries of a type that this version does not read")
+            raise cannot(f"{unread} entries of a type that this version does not read")
         return f"{len(lines)} entries, {len(runs)} runs without a gap"
 
     def _run(self) -> Run:
         if self.said is None:
-            raise _altered("run.json was not read")
+            raise altered("run.json was not read")
         return self.said
 
     def _content(self, name: str) -> bytes:
         """Return a file whose hash is right; anything else counts as altered or missing."""
         if name not in self.intact:
             verdict = Verdict.INCOMPLETE if name not in self.archive.names else Verdict.ALTERED
-            raise _Bad(verdict, f"{name} is missing or altered")
+            raise Bad(verdict, f"{name} is missing or altered")
         raw = self.archive.read(name, most=layout.MOST_JSON)
         # The file on disk could have been exchanged since step 9.
         if hashlib.sha256(raw).hexdigest() != self.digests[name]:
-            raise _altered(f"{name} changed while it was read")
+            raise altered(f"{name} changed while it was read")
         return raw
 
     def content(self, name: str) -> bytes:
@@ -606,7 +521,7 @@ class _Sealed(Mapping[str, bytes]):
         return len(self._check.intact)
 
 
-def _raise(bad: _Bad) -> str:
+def _raise(bad: Bad) -> str:
     raise bad
 
 

@@ -82,7 +82,7 @@ class ReportView(Struct, frozen=True, kw_only=True):
     evidence_root: str
     exit_status: int
     timed: bool = False
-    """whether a time-stamp token covers the run"""
+    """whether an outside authority stamped the plan"""
 
     @property
     def complete(self) -> bool:
@@ -128,6 +128,8 @@ def build_view(
     findings: Iterable[Finding],
     targets: Iterable[TargetView],
     evidence_root: str,
+    *,
+    timed: bool = False,
 ) -> ReportView:
     """Join plan, rules, findings and targets into a report."""
     everything = tuple(findings)
@@ -167,6 +169,7 @@ def build_view(
         exit_status=exit_status(
             tuple(outcomes.values()), statuses, checks=len(rules.rules), limited=bool(plan.limit)
         ),
+        timed=timed,
     )
 
 

@@ -39,7 +39,8 @@ def command(
 
     The steps are numbered as in docs/bundle-format.md. With several bundles the worst answer counts.
     """
-    from reports.verify import Verdict, verify_bundle  # noqa: PLC0415 (start-up time)
+    from reports.outcome import Verdict  # noqa: PLC0415
+    from reports.verify import verify_bundle  # noqa: PLC0415 (start-up time)
 
     judge_again = None
     if not no_replay:

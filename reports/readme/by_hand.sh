@@ -1,6 +1,7 @@
 #!/bin/sh
 # Check a Tenken bundle with unzip, sha256sum and openssl (3.0 or later) only.
-# usage: sh by_hand.sh BUNDLE.zip VKEY      VKEY stands in the trust file you hold, never in the bundle
+# usage: sh by_hand.sh BUNDLE.zip VKEY [TSA=ROOT.pem ...]
+# VKEY, and name and root certificate of each time-stamp authority, stand in the trust file you hold, never in the bundle
 set -eu
 LC_ALL=C
 export LC_ALL
@@ -11,6 +12,8 @@ bad() {
 }
 bundle=$1
 vkey=$2
+shift 2
+from=$PWD
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 mkdir "$work/b"
@@ -85,4 +88,22 @@ done | sed -n 1p | base64 -d | tail -c 64 >../signature
 openssl pkeyutl -verify -pubin -keyform DER -inkey ../key.der -rawin -in ../text -sigfile ../signature \
   >/dev/null 2>&1 || bad "6 the signature is not by the key you hold"
 ok "6 the log was signed by the key you hold"
-ls checkpoint.*.tsr >/dev/null 2>&1 || echo "--  UNTIMED: no time stamp; nobody but the signer says when"
+
+for tsa in "$@"; do
+  root=${tsa#*=}
+  case $root in /*) ;; *) root=$from/$root ;; esac
+  for what in plan.json checkpoint; do
+    token=${what%.json}.${tsa%%=*}.tsr
+    [ -f "$token" ] || bad "7 $token is missing"
+    # Its certificate counts at the token's own time: it will have ended when somebody reads this.
+    when=$(openssl ts -reply -in "$token" -text 2>/dev/null | sed -n 's/^Time stamp: //p')
+    openssl ts -verify -data "$what" -in "$token" -CAfile "$root" -attime "$(date -d "$when" +%s)" \
+      >/dev/null 2>&1 || bad "7 $token is no time stamp of $what by ${tsa%%=*}"
+    ok "7 $what existed at $when, says ${tsa%%=*}"
+  done
+done
+if ! ls checkpoint.*.tsr >/dev/null 2>&1; then
+  echo "--  UNTIMED: no time stamp; nobody but the signer says when"
+elif [ $# -eq 0 ]; then
+  echo "--  time stamps are there and were not checked: give TSA=ROOT.pem for each authority you trust"
+fi

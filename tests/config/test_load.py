@@ -288,6 +288,15 @@ def test_a_decision_stands_beside_its_numbers_and_nowhere_else(tmp_path: Path) -
         ),
         (SOUND + '[[post]]\nname = "a"\ngroups = ["a b"]\n', "13: post[0].groups[0]: "),
         (
+            SOUND + '[[tsa]]\nname = "TSA"\nurl = "http://x/"\n',
+            "12: tsa[0].name: expected a name such as tsa1",
+        ),
+        (SOUND + '[[tsa]]\nname = "a"\nurl = "ftp://x/"\n', "13: tsa[0].url: "),
+        (
+            SOUND + '[[tsa]]\nname = "a"\nurl = "http://x/"\n' * 2,
+            '15: tsa[1].name: "a" is taken: the first is at tenken.toml:12',
+        ),
+        (
             SOUND + _STORE.replace("/srv/hr", "/srv/*"),
             "14: store[0].path: expected an absolute path such as /srv/hr",
         ),

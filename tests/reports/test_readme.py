@@ -9,8 +9,9 @@ import pytest
 from reports import layout
 from reports.readme import by_hand
 from reports.sealkey import SealKey
-from reports.store import SealedRun
-from tests.reports.sealing import ORIGIN, evidence, forge, members, repack, seal, unpack
+from reports.store import SealedRun, Store
+from tests.reports.sealing import ORIGIN, SAID, evidence, forge, members, repack, seal, stage, unpack
+from tests.tsa import Authority
 
 Files = dict[str, bytes]
 
@@ -21,12 +22,15 @@ def script_of(files: Files) -> str:
     return text.split("-------- by_hand.sh --------\n")[1].split("-------- end of")[0]
 
 
-def by_the_steps(bundle: Path, key: SealKey, script: str, shell: str = "sh") -> tuple[int, str]:
+def by_the_steps(
+    bundle: Path, key: SealKey, script: str, shell: str = "sh", roots: tuple[str, ...] = ()
+) -> tuple[int, str]:
     path = bundle.with_suffix(".sh")
     path.write_text(script)
     done = subprocess.run(
-        [shell, path, bundle, key.verifier.text], capture_output=True, text=True, timeout=60, check=False
-    )
+        [shell, path, bundle, key.verifier.text, *roots],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
     return done.returncode, done.stdout
 
 
@@ -41,6 +45,27 @@ def test_the_steps_in_the_bundle_pass_on_every_run_of_a_log(tmp_path: Path, key:
             f"OK  {n}" for n in range(1, 7)
         ]
         assert "UNTIMED" in said
+
+
+def test_time_stamps_are_checked_by_openssl_against_the_roots_one_trusts(
+    tmp_path: Path, key: SealKey
+) -> None:
+    lab, forger = (Authority.make(tmp_path / name) for name in ("lab", "forger"))
+    with Store.open(tmp_path / "state", stamp=lambda data: {"tsa1": lab.stamp(data)}) as store:
+        draft = stage(store)
+        draft.write("plan.tsa1.tsr", lab.stamp(draft[layout.PLAN]))
+        bundle = draft.seal(key, statement=SAID).bundle
+    files = unpack(bundle)
+    good = (f"tsa1={lab.folder / 'root.pem'}",)
+    status, said = by_the_steps(bundle, key, by_hand(), roots=good)
+    assert (status, said.count("OK  7 ")) == (0, 2)
+    assert "were not checked" in by_the_steps(bundle, key, by_hand())[1]
+    for roots in ((f"tsa1={forger.folder / 'root.pem'}",), (f"tsa2={lab.folder / 'root.pem'}",)):
+        status, said = by_the_steps(bundle, key, by_hand(), roots=roots)
+        assert (status, said.splitlines()[-1][:5]) == (1, "NG  7")
+    files["checkpoint.tsa1.tsr"] = lab.stamp(b"something else")
+    status, said = by_the_steps(repack(tmp_path, files), key, by_hand(), roots=good)
+    assert (status, said.splitlines()[-1][:5]) == (1, "NG  7")
 
 
 def test_the_readme_names_the_bundle_and_holds_the_script_as_shipped(sealed: SealedRun) -> None:

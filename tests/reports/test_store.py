@@ -9,10 +9,11 @@ import pytest
 
 from config.errors import SealError, StoreError, StoreLockedError
 from reports import canonical, layout
+from reports.outcome import Verdict
 from reports.runlog import read_lines, read_runs
 from reports.sealkey import SealKey
 from reports.store import Store
-from reports.verify import Verdict, verify_bundle
+from reports.verify import verify_bundle
 from tests.reports.sealing import NOW, ORIGIN, SAID, late, members, plan, seal, stage, unpack
 
 

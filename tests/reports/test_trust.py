@@ -10,6 +10,10 @@ from config.errors import FormatError, VerifyError
 from reports import trust
 from reports.sealkey import SealKey
 from reports.trust import LogKey
+from tests.tsa import certificate
+
+CERTIFICATE = certificate()
+_TSA = {"name": "tsa1", "root": CERTIFICATE, "certs": [CERTIFICATE], "from": "2026-01-01"}
 
 
 def whole(key: SealKey, **changes: Any) -> dict[str, Any]:
@@ -41,8 +45,8 @@ def whole(key: SealKey, **changes: Any) -> dict[str, Any]:
         "tsas": [
             {
                 "name": "tsa1",
-                "root": "PEM",
-                "certs": ["PEM"],
+                "root": CERTIFICATE,
+                "certs": [CERTIFICATE],
                 "policies": ["1.2.3"],
                 **day,
                 "distrusted_from": None,
@@ -85,6 +89,10 @@ def test_the_first_trust_file_needs_no_people(key: SealKey, tmp_path: Path) -> N
         ({"prev": None}, "prev"),
         ({"issued": "2026-02-30"}, "does not exist"),
         ({"tsa_threshold": 2}, "tsa_threshold"),
+        ({"tsas": [{**_TSA, "root": "PEM"}]}, "in PEM"),
+        ({"tsas": [{**_TSA, "certs": ["é"]}]}, "in PEM"),
+        ({"tsas": [{**_TSA, "from": "2026-02-30"}]}, "does not exist"),
+        ({"tsas": [_TSA, {**_TSA, "name": "tsa2"}]}, "count twice"),
         ({"witness_quorum": 1}, "witness_quorum"),
         ({"root": {"threshold": 0, "keys": []}}, "threshold"),
         (

@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 from config.errors import FormatError, VerifyError
 from reports import canonical, layout
 from reports.note import Checkpoint, Proof, sign_note
+from reports.outcome import STEPS, Outcome, Verdict, Verification
 from reports.sealkey import SealKey
 from reports.statement import Digest, EvidenceTree, Prev, TrustPin
 from reports.store import SealedRun, Store
-from reports.verify import STEPS, Outcome, Verdict, Verification, verify_bundle
+from reports.verify import verify_bundle
 from tests.reports.sealing import (
     ORIGIN,
     SAID,
@@ -394,17 +395,13 @@ def test_exceptions_that_cannot_be_checked_against_the_log_are_not_green(
     assert found.exit_code == 3
 
 
-def test_tokens_and_cosignatures_that_this_version_cannot_read_are_not_green(
+def test_cosignatures_that_this_version_cannot_read_are_not_green(
     tmp_path: Path, key: SealKey, trusted: Path
 ) -> None:
     files = forge(forged(), key)
-    assert (
-        refused_at(check(tmp_path, {**files, "checkpoint.tsa1.tsr": b"x"}, trusted), Verdict.NOT_CHECKED) == 4
-    )
     witness = SealKey.create(tmp_path / "witness", origin="audit.example/w1")
     line = sign_note("x\n", witness.verifier, witness.sign).split(b"\n\n")[1]
-    (tmp_path / "b").mkdir()
-    found = check(tmp_path / "b", {**files, layout.PROOF: files[layout.PROOF] + line}, trusted)
+    found = check(tmp_path, {**files, layout.PROOF: files[layout.PROOF] + line}, trusted)
     assert refused_at(found, Verdict.NOT_CHECKED) == 5
 
 
@@ -421,18 +418,13 @@ def rules(trusted: Path, folder: Path, **changes: Any) -> Path:
     return path
 
 
-TSA = {"name": "tsa1", "root": "PEM", "certs": ["PEM"], "from": "2026-01-01"}
-
-
 @pytest.mark.parametrize(
     ("changes", "step"),
     [
         ({"key": {"from_size": 3}}, 3),
         ({"key": {"to_size": 1}}, 3),
-        ({"key": {"compromised_from": "2026-11-25"}}, 3),
-        ({"tsas": [TSA], "tsa_threshold": 1}, 4),
+        ({"key": {"compromised_from": "2026-11-25"}}, 4),
         ({"witnesses": [{"name": "w1", "vkey": "w"}], "witness_quorum": 1}, 5),
-        ({"tsas": [TSA]}, None),
         ({"key": {"from_size": 2, "to_size": 2}}, None),
     ],
 )
