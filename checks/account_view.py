@@ -11,6 +11,7 @@ from collectors.facts import Fact, Known, Unknown
 from collectors.probes.accounts import Account, AccountsFacts, PasswordField
 from collectors.probes.keys import KeyFile, KeysFacts
 from collectors.probes.names import NamesFacts
+from collectors.probes.pam import PamFacts
 from collectors.probes.residue import ResidueFacts
 from collectors.probes.shadow import ShadowEntry, ShadowFacts
 from collectors.probes.sshd import SshdFacts
@@ -28,6 +29,7 @@ class View(Struct, frozen=True, kw_only=True, dict=True):
     sshd: Fact[SshdFacts]
     keys: Fact[KeysFacts]
     residue: Fact[ResidueFacts]
+    pam: Fact[PamFacts]
     now: datetime
 
     def account(self, name: str) -> Account | None:

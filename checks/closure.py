@@ -78,6 +78,8 @@ def closure(view: View, account: Account) -> Closure:
             return _unknown(view.sshd.reason, view.sshd.detail or "which SSH server runs")
     elif view.sshd.value.other_daemon:
         return _unknown(Reason.UNSUPPORTED, "another SSH server than OpenSSH runs")
+    if view.accounts.pam and (deaf := _deaf(view)):
+        return deaf
     if not view.accounts.pam and _works_without_pam(view, account, entry):
         return Closure(standing=Standing.OPEN)
     return Closure(standing=Standing.CLOSED, since=since)
@@ -105,6 +107,22 @@ def _doubt(view: View, account: Account, shadow: ShadowFacts) -> Closure | None:
         return _unknown(Reason.OUTSIDE_HOST, "a name service answers for it before the files of this host")
     if not is_local and (remote or not entries):
         return _unknown(Reason.OUTSIDE_HOST, f"kept by {remote or 'a name service'}")
+    return None
+
+
+def _deaf(view: View) -> Closure | None:
+    """Say which ways that ask PAM may let in an expired account: the date is what pam_unix makes of it."""
+    if isinstance(view.pam, Unknown):
+        return _unknown(view.pam.reason, view.pam.detail or "stacks of PAM")
+    sshd = view.sshd.value if isinstance(view.sshd, Known) else None
+    # An sshd that is known not to ask PAM reads the date itself.
+    asked = ("login", "su") if sshd and not sshd.own_file and not sshd.use_pam else ("sshd", "login", "su")
+    for service in asked:
+        refuses = view.pam.value.refuses_expired.get(service)
+        if refuses is None:
+            return _unknown(Reason.UNDETERMINED, f"the account stack of {service} cannot be followed")
+        if not refuses:
+            return _unknown(Reason.UNDETERMINED, f"the account stack of {service} may let in who is expired")
     return None
 
 

@@ -2,18 +2,18 @@
 
 ## What it looks at
 
-Each person of the roster who has left, on each host: the expiry date of the account, and where that does
-not close it, every way in that is still open (public keys, password, sftp and forwarding, cron, at,
-lingering services, running processes, open sessions), also under a second name with the same user id and
-under other accounts that hold the person's key. A key is the person's when it stands, or stood in an
-earlier run, in the person's own files on any host of the run. What sudo and doas let an open account do then
-is named, and what a closed account leaves behind, rules of sudo and doas among it. How long closing took is
-judged from the log of log-ins, the expiry date, the change time of the account files and earlier runs. A
-log-in after the last day is named, also from wtmp, lastlog and their successors; that there was none is said
-only where the log covers all the time since. Accounts that are neither on the roster nor declared are named
-too. Of people who moved, every group, rule of sudo and role of PostgreSQL is compared with what their new
-post is declared to need, and what they may still do in declared stores of other posts is asked of the kernel.
-Roles of leavers in the PostgreSQL servers of the host count as ways in while they may log in.
+Each person of the roster who has left, on each host: the expiry date of the account, which PAM's stacks have
+to heed, and where that does not close it, every way in that is still open (public keys, password, sftp and
+forwarding, cron, at, lingering services, running processes, open sessions), also under a second name with the
+same user id and under other accounts that hold the person's key. A key is the person's when it stands, or
+stood in an earlier run, in the person's own files on any host of the run. What sudo and doas let an open
+account do then is named, and what a closed account leaves behind, rules of sudo and doas among it. How long
+closing took is judged from the log of log-ins, the expiry date, the change time of the account files and
+earlier runs. A log-in after the last day is named, also from wtmp, lastlog and their successors; that there
+was none is said only where the log covers all the time since. Accounts that are neither on the roster nor
+declared are named too. Of people who moved, every group, rule of sudo and role of PostgreSQL is compared with
+what their new post is declared to need, and what they may still do in declared stores of other posts is asked
+of the kernel. Roles of leavers in the PostgreSQL servers of the host count as ways in while they may log in.
 
 ## Why it matters
 
@@ -67,6 +67,7 @@ from collectors.probes.events import EventsFacts
 from collectors.probes.keys import KeysFacts
 from collectors.probes.logins import LoginsFacts
 from collectors.probes.names import NamesFacts
+from collectors.probes.pam import PamFacts
 from collectors.probes.pgroles import PgRolesFacts
 from collectors.probes.residue import ResidueFacts
 from collectors.probes.shadow import ShadowFacts
@@ -115,6 +116,7 @@ def watch(
     sshd: Fact[SshdFacts],
     residue: Fact[ResidueFacts],
     keys: Fact[KeysFacts],
+    pam: Fact[PamFacts],
     clock: Clock,
     history: History,
 ) -> Iterator[str]:
@@ -126,6 +128,7 @@ def watch(
         sshd=sshd,
         keys=keys,
         residue=residue,
+        pam=pam,
         now=clock.as_of,
     )
     for name in sorted({name for person in roster.persons for name in person.accounts}):
@@ -162,6 +165,7 @@ def retired_accounts(
     sshd: Fact[SshdFacts],
     keys: Fact[KeysFacts],
     residue: Fact[ResidueFacts],
+    pam: Fact[PamFacts],
     events: Fact[EventsFacts],
     logins: Fact[LoginsFacts],
     sudo: Fact[SudoFacts],
@@ -181,6 +185,7 @@ def retired_accounts(
         sshd=sshd,
         keys=keys,
         residue=residue,
+        pam=pam,
         now=clock.as_of,
     )
     register = register_of(roster, options.disable_within.timedelta, clock)

@@ -313,6 +313,27 @@ def forgets(auth: tuple[Rule, ...], account: tuple[Rule, ...], host: Host) -> bo
     return (bool(let_in) and all(let_in)) or (bool(allowed) and all(allowed))
 
 
+def refuses_expired(account: tuple[Rule, ...], host: Host) -> bool:
+    """Whether a stack of kind `account` lets in nobody whose account has expired, whatever others say.
+
+    pam_unix(8) is who reads the date; a stack without it, or with a way past it, heeds no date.
+    """
+
+    def answers(rule: Rule, carry: None) -> Iterator[tuple[str, None]]:
+        if not host.has(rule):
+            yield "module_unknown", carry
+        elif rule.module in _STORES:
+            yield "acct_expired", carry
+        elif rule.module in _DIRECTORIES:
+            yield "user_unknown", carry
+        elif rule.module == "pam_faillock":
+            yield "success", carry
+        else:
+            yield from ((code, carry) for code in _either(rule))
+
+    return not any(yes for yes, _ in walk(account, answers, None))
+
+
 def _takes_root(rule: Rule, host: Host) -> bool:
     return host.says(rule, "faillock", "even_deny_root")
 

@@ -1,10 +1,21 @@
 """What PAM makes of new passwords and of wrong ones: its stacks are followed as libpam does, not searched."""
 
 import re
+from collections.abc import Iterator
+from contextlib import suppress
 
 from collectors.evidence import Part, Reason, Section
 from collectors.facts import Facts, Probe, WithheldError
-from collectors.pam_scenarios import Flaw, Host, asks_password, can_change, demand, forgets, lock
+from collectors.pam_scenarios import (
+    Flaw,
+    Host,
+    asks_password,
+    can_change,
+    demand,
+    forgets,
+    lock,
+    refuses_expired,
+)
 from collectors.pam_stack import LostError, Rule, read_stack
 from collectors.probes.rows import broken, required, rows
 
@@ -74,6 +85,9 @@ class PamFacts(Facts, frozen=True, kw_only=True):
     """there is a PAM; without one there are no services here"""
     services: tuple[PamService, ...]
     """`passwd`, and those of sshd, login and su that have a file of their own"""
+    refuses_expired: dict[str, bool]
+    """of sshd, login and su: whether an expired account gets in by no way through the stack; none of one that
+    cannot be followed"""
 
 
 def parse(section: Section) -> PamFacts:
@@ -81,7 +95,7 @@ def parse(section: Section) -> PamFacts:
     if (old := section.part("/etc/pam.conf")) is not None:
         if old.state != "absent" or required(section, "/etc/pam.d").state == "denied":
             raise WithheldError(Reason.UNSUPPORTED, "PAM is configured in one file, /etc/pam.conf")
-        return PamFacts(installed=False, services=())
+        return PamFacts(installed=False, services=(), refuses_expired={})
     modules = frozenset(line for _, line in rows(required(section, "modules")))
     files: dict[str, tuple[str, ...] | Reason | None] = {}
     settings: dict[str, dict[str, int | None] | Reason] = {}
@@ -100,7 +114,17 @@ def parse(section: Section) -> PamFacts:
         raise broken(required(section, "/etc/pam.d"), 1, "not all files are spoken of")
     host = Host(settings=settings, installed=modules if "pam_unix" in modules else None)
     named = [name for name in SERVICES if name == "passwd" or files.get(name) is not None]
-    return PamFacts(installed=True, services=tuple(_service(name, files, host) for name in named))
+    return PamFacts(
+        installed=True,
+        services=tuple(_service(name, files, host) for name in named),
+        refuses_expired=dict(_expiry(files, host)),
+    )
+
+
+def _expiry(files: dict[str, tuple[str, ...] | Reason | None], host: Host) -> Iterator[tuple[str, bool]]:
+    for name in SERVICES[1:]:
+        with suppress(LostError):
+            yield name, refuses_expired(read_stack(files, name, "account"), host)
 
 
 def _lines(part: Part) -> tuple[str, ...] | Reason:

@@ -144,7 +144,7 @@ def sshd(**more: Any) -> SshdFacts:
     return SshdFacts(**{**values, **more})
 
 
-def pam(**more: Any) -> PamFacts:
+def pam(*, refuses_expired: dict[str, bool] | None = None, **more: Any) -> PamFacts:
     """Debian's stacks: any password is taken, and nobody counts wrong ones. Both stacks take `more`."""
     password: dict[str, Any] = {
         "changes": True,
@@ -172,7 +172,11 @@ def pam(**more: Any) -> PamFacts:
         auth=None,
         hidden=None,
     )
-    return PamFacts(installed=True, services=(service, structs.replace(service, name="login", auth=asked)))
+    return PamFacts(
+        installed=True,
+        services=(service, structs.replace(service, name="login", auth=asked)),
+        refuses_expired=refuses_expired or dict.fromkeys(("sshd", "login", "su"), True),
+    )
 
 
 def pwchanges(**more: Any) -> PasswordChangesFacts:
@@ -295,6 +299,7 @@ def judge(**given: Any) -> list[Outcome]:
         "events": events(),
         "logins": logins(),
         "sudo": sudo(),
+        "pam": pam(),
         "pgroles": PgRolesFacts(servers=(), asked=frozenset()),
         "stores": stores(),
     }

@@ -128,7 +128,7 @@ def test_services_that_do_the_same_are_one_finding() -> None:
 
 
 def test_a_host_without_pam_keeps_no_such_promise_and_owes_none() -> None:
-    none = PamFacts(installed=False, services=())
+    none = PamFacts(installed=False, services=(), refuses_expired={})
     assert _judge(none) == []
     assert _results(none, StackLimits(remember=1)) == {"pam": Result.FAIL}
 

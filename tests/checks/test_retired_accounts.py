@@ -28,6 +28,7 @@ from tests.checks.account_facts import (
     key_file,
     keys,
     names,
+    pam,
     person,
     residue,
     roster,
@@ -635,6 +636,29 @@ def test_leavers_of_the_time_before_the_promise_are_not_timed() -> None:
     assert ("disable-time", "sato") in by_subject(judge(**CLOSED, options=Limits(time_judged_from=LONG_AGO)))
 
 
+@pytest.mark.parametrize(
+    ("given", "result"),
+    [
+        ({}, Result.PASS),
+        ({"pam": pam(refuses_expired={"sshd": False, "login": True, "su": True})}, Result.UNKNOWN),
+        ({"pam": pam(refuses_expired={"sshd": True, "login": False, "su": True})}, Result.UNKNOWN),
+        ({"pam": pam(refuses_expired={"login": True, "su": True})}, Result.UNKNOWN),
+        ({"pam": unknown(Reason.UNSUPPORTED)}, Result.UNKNOWN),
+        # without PAM sshd reads the date itself
+        (
+            {
+                "pam": pam(refuses_expired={"sshd": False, "login": True, "su": True}),
+                "sshd": sshd(use_pam=False),
+            },
+            Result.PASS,
+        ),
+        ({"pam": unknown(Reason.UNSUPPORTED), "accounts": accounts(account("sato"), pam=False)}, Result.FAIL),
+    ],
+)
+def test_an_expiry_date_closes_only_where_pams_stacks_heed_it(given: dict[str, Any], result: Result) -> None:
+    assert _sato(**{**CLOSED, **given}).result is result
+
+
 def test_watch_names_what_is_open_and_closed_now() -> None:
     def watched(history: History = History(), **given: Any) -> list[str]:  # noqa: B008 (frozen)
         return list(
@@ -646,6 +670,7 @@ def test_watch_names_what_is_open_and_closed_now() -> None:
                 sshd=Known(value=sshd(), evidence=""),
                 residue=Known(value=residue(), evidence=""),
                 keys=Known(value=keys(), evidence=""),
+                pam=Known(value=pam(), evidence=""),
                 clock=CLOCK,
                 history=history,
             )
@@ -693,6 +718,7 @@ def test_the_catalogue_knows_what_it_needs() -> None:
         "logins",
         "events",
         "sudo",
+        "pam",
         "pgroles",
         "stores",
     }

@@ -83,6 +83,7 @@ def _view(host: Host, *names: str) -> View:
         sshd=facts["sshd"],
         keys=facts["keys"],
         residue=facts["residue"],
+        pam=facts["pam"],
         now=datetime.now(UTC),
     )
 
@@ -137,6 +138,32 @@ def test_a_shadow_file_of_a_second_name_service_closes_like_the_first(
         assert "public key" in ways_in(view, account).open
         seen.append((closure(view, account).standing.value, _gets_in(host, "tanaka", key)))
     assert seen == [("open", True), ("closed", False)]
+
+
+@pytest.mark.lab
+@pytest.mark.parametrize("persona", ["clean", "debian-13"])
+@pytest.mark.parametrize(
+    ("stack", "lets_in"),
+    [
+        (r"account required pam_nologin.so\n@include common-account", False),
+        (r"account required pam_unix.so\naccount sufficient pam_localuser.so", False),
+        (r"session required pam_permit.so", False),
+        (r"account required pam_permit.so", True),
+        (r"account sufficient pam_localuser.so\n@include common-account", True),
+        (r"account optional pam_unix.so\naccount required pam_permit.so", True),
+    ],
+)
+def test_an_expiry_date_closes_what_pams_stack_of_sshd_heeds(
+    own_host: OwnHostFactory, lab: Lab, persona: str, stack: str, *, lets_in: bool
+) -> None:
+    """With PAM sshd leaves the date to pam_unix, and a stack may never ask it, or not listen."""
+    file = "/etc/pam.d/sshd"
+    host = own_host(persona, setup=f"{_SETUP}\nsed -i '/account/d' {file}; printf '{stack}\\n' >> {file}")
+    view = _view(host)
+    account = view.account("past")
+    assert account is not None
+    assert _gets_in(host, "past", lab.person_keys["tanaka"]) is lets_in
+    assert closure(view, account).standing is (Standing.UNKNOWN if lets_in else Standing.CLOSED)
 
 
 @pytest.mark.lab

@@ -149,6 +149,53 @@ printf 'x\000y\n\033[2J\377 deny=3\n' > /etc/security/faillock.conf
 """
 
 
+_DEBIAN = "account [success=1 new_authtok_reqd=done default=ignore] pam_unix\naccount requisite pam_deny\naccount required pam_permit\n"
+_LATE = "account sufficient pam_localuser\naccount sufficient pam_usertype issystem\naccount [default=bad success=ok user_unknown=ignore] pam_sss\naccount required pam_permit\n"
+
+
+@pytest.mark.parametrize(
+    ("stack", "refuses"),
+    [
+        (_DEBIAN, True),
+        (_DEBIAN + _LATE, True),
+        ("account required pam_nologin\n" + _DEBIAN, True),
+        ("account required pam_unix\n" + _LATE, True),
+        ("account requisite pam_unix\naccount sufficient pam_localuser\naccount required pam_sss\n", True),
+        ("account required pam_access\naccount required pam_unix broken_shadow\n", True),
+        (
+            _DEBIAN.replace("success=1", "success=2").replace(
+                "\n", "\naccount [success=1 default=ignore] pam_winbind\n", 1
+            ),
+            True,
+        ),
+        (
+            "account [success=ok default=ignore] pam_oslogin_admin\naccount [success=ok ignore=ignore default=die] pam_oslogin_login\n"
+            + _DEBIAN,
+            True,
+        ),
+        # a file that speaks of no account at all has the stack of `other`
+        ("auth required pam_unix\n", True),
+        ("account required pam_permit\n", False),
+        ("account sufficient pam_localuser\n" + _DEBIAN, False),
+        ("account sufficient pam_access\naccount required pam_unix\n", False),
+        ("account optional pam_unix\naccount required pam_permit\n", False),
+        ("account [success=1 default=ignore] pam_unix\naccount required pam_permit\n", False),
+        ("account required pam_sss\n", True),
+        ("account [default=ignore] pam_sss\naccount required pam_permit\n", False),
+    ],
+)
+def test_who_is_expired_is_refused_by_stacks_in_which_pam_unix_has_the_word(
+    stack: str, *, refuses: bool
+) -> None:
+    files = {"sshd": stack, "other": _DEBIAN}
+    assert parse(_section(_UNIX, **files)).refuses_expired == {"sshd": refuses, "login": True, "su": True}
+
+
+def test_a_stack_that_cannot_be_followed_refuses_nobody_for_certain() -> None:
+    found = parse(_section(_UNIX, sshd="@include gone\n", other=_DEBIAN))
+    assert found.refuses_expired == {"login": True, "su": True}
+
+
 def test_every_shell_gives_the_same_rules_without_comments_and_secrets() -> None:
     answers = [ask(PROBE, _SETUP, shell=shell) for shell in SHELLS]
     for answer in answers[1:]:
