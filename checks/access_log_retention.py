@@ -269,6 +269,18 @@ def _span(source: Source, case: LogCase, *, elsewhere: Reason | None, sparse: bo
             ),
             oldest=oldest,
         )
+    gap = source.silence
+    if gap is not None and source.outlook is Outlook.SHORT and not source.hidden and not elsewhere:
+        # As when names by date took the place of numbers: what is older was left over by rotation.
+        return _Judged(
+            result=Result.FAIL,
+            summary=say(
+                "records reach back {days} days, and beyond that none is younger than {start}",
+                days=case.age(gap.end) // DAY,
+                start=case.day(gap.start),
+            ),
+            oldest=oldest,
+        )
     days = case.age(oldest) // DAY
     since_birth = (
         case.born is not None and case.age(case.born) < case.keep and oldest <= case.born + SINCE_BIRTH

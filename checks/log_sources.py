@@ -15,6 +15,7 @@ from collectors.probes.logrotate_config import Rotation
 from collectors.probes.logs import LogsFacts
 
 DAY = timedelta(days=1)
+HOUR = timedelta(hours=1)
 _LOOKED_INTO = 16_384
 """bytes of each file in which lines about log-ins were looked for"""
 
@@ -167,6 +168,9 @@ def _predict(name: str, logs: LogsFacts, case: LogCase, *, rotated: bool) -> tup
         return Outlook.SHORT, _words(rotation), step
     if rotation.by_size:
         return Outlook.BY_SIZE, _words(rotation), step
+    if not rotation.every_days and rotation.rotate is not None and rotation.rotate * HOUR < case.keep:
+        # Hourly is as often as logrotate is run, which most systems do daily.
+        return Outlook.UNKNOWN, _words(rotation), step
     return (Outlook.UNKNOWN if logs.rotation_hidden else Outlook.ENOUGH), _words(rotation), step
 
 

@@ -236,6 +236,36 @@ def test_a_leftover_log_does_not_stand_in_for_the_one_that_is_written() -> None:
 
 
 @pytest.mark.parametrize(
+    ("rotate", "oldest", "result", "words"),
+    [
+        (4, (1_100, 1_095), FAIL, "records reach back 35 days, and beyond that none is younger than"),
+        (4, (400, 200), FAIL, "records reach back 35 days, and beyond that none is younger than"),
+        # no silence that is questioned: the records are there
+        (4, (400, 36), WARN, "the configuration keeps less"),
+        # the setting keeps them, so the host may have been quiet
+        (60, (400, 200), WARN, "no record between"),
+    ],
+)
+def test_l6_a_file_that_rotation_left_over_is_no_record_of_the_time_since(
+    rotate: int, oldest: tuple[float, float], result: Result, words: str
+) -> None:
+    """With dateext logrotate forgets the files that it had numbered, and they stay for ever."""
+    logs = facts(*weekly(5), file("auth.log.9.gz", *oldest), rotations=(rotation("auth.log", rotate),))
+    found = of(judge(logs), "auth")
+    assert (found.result, words in found.summary.english()) == (result, True)
+
+
+@pytest.mark.parametrize(
+    ("rotate", "days", "result"),
+    [(400, 0, UNKNOWN), (8_760, 0, PASS), (None, 0, PASS), (300, 0, FAIL), (400, 1, PASS)],
+)
+def test_l6_hours_may_be_hours_or_days(rotate: int | None, days: int, result: Result) -> None:
+    """Logrotate rotates hourly only where it is run hourly; a young host has nothing but the setting."""
+    logs = facts(file("auth.log", 10, 0), rotations=(rotation("auth.log", rotate, days),))
+    assert of(judge(logs, host_days=10), "auth").result is result
+
+
+@pytest.mark.parametrize(
     ("selector", "expected"),
     [
         ("*.*", UNKNOWN),
