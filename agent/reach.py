@@ -17,19 +17,24 @@ from agent.sites import Site
 from collectors.dialer import Dialer
 from collectors.identities import MOST, Identity, Keyring
 from collectors.jump import JumpHost, Through
-from collectors.known_hosts import KnownHosts
+from collectors.known_hosts import Accepts, KnownHosts
 from collectors.known_hosts import read as read_known_hosts
 from collectors.local import LocalTransport
-from collectors.openssh import OpenSsh, OpenSshTransport
+from collectors.openssh import Hop, OpenSsh, OpenSshTransport
 from collectors.road import Command, Direct, Road
 from collectors.ssh import SshTransport
-from collectors.ssh_config import SshSettings, ssh_settings
+from collectors.ssh_config import SshSettings, jump_hosts, ssh_settings
 from collectors.ssh_session import Login
 from collectors.transport import Transport
 from config.errors import ConfigError
 from config.model import Host, Ssh, TransportKind
+from config.problems import quote
 
-_HOP = re.compile(r"(?:ssh://)?(?:([^@]+)@)?(\[[0-9A-Fa-f:.%]+\]|[^:@\[\]]+)(?::([0-9]{1,5}))?/?")
+_HOP = re.compile(
+    r"(?:ssh://)?(?:([A-Za-z0-9_][A-Za-z0-9._@$-]*)@)?"
+    r"(\[[0-9A-Fa-f:.]+(?:%[A-Za-z0-9._-]+)?\]|[A-Za-z0-9._][A-Za-z0-9._-]*)(?::([0-9]{1,5}))?/?"
+)
+"""what neither an option nor a shell could take for something else"""
 _MOST_HOPS = 8
 _AT_ONCE = 8
 """`ssh -G` processes"""
@@ -56,21 +61,26 @@ class Reach:
         self._now = now
         self._dialer: Dialer | None = None
         self._jumps: dict[tuple[Login, ...], JumpHost] = {}
-        # ssh(1) finds its own way; only for looking at host keys we go there ourselves.
+        # ssh(1) connects by itself; only for looking at host keys we go there ourselves.
         kinds = (TransportKind.SSH,) if keys else (TransportKind.SSH, TransportKind.OPENSSH)
-        remote = [host for host in hosts if host.transport in kinds]
+        every = tuple(hosts)
+        remote = [host for host in every if host.transport in kinds]
+        called = [host for host in every if host.transport is TransportKind.OPENSSH and keys]
         ssh = site.config.ssh
         self._timeout_s = ssh.connect_timeout.seconds
         self._ways: dict[str, Way] = {}
-        if not remote:
+        self._hops: dict[str, tuple[Hop, ...]] = {}
+        if not remote and not called:
             return
         known_hosts = read_known_hosts(site.known_hosts, *site.global_known_hosts)
         for warning in known_hosts.warnings:
             structlog.get_logger().warning("pinned keys", problem=warning)
-        passphrase = fetch(ssh.passphrase, "passphrase of [ssh]", site.folder) if ssh.passphrase else None
+        declared = ssh.passphrase if remote else None
+        passphrase = fetch(declared, "passphrase of [ssh]", site.folder) if declared else None
         guide = _Guide(site, known_hosts, Keyring(passphrase=passphrase, agent=ssh.agent) if keys else None)
         with ThreadPoolExecutor(max_workers=_AT_ONCE if guide.asks_ssh else 1) as pool:
             self._ways = dict(zip((host.name for host in remote), pool.map(guide.way, remote), strict=True))
+            self._hops = dict(zip((host.name for host in called), pool.map(guide.hops, called), strict=True))
 
     def __enter__(self) -> Self:
         """Let all transports made from now on share one dialer; without it each connects by itself."""
@@ -115,7 +125,7 @@ class Reach:
             connect_timeout_s=self._timeout_s,
             config=None if usual else str(site.path(ssh.config).absolute()) if ssh.config else "none",
             identity=site.path(declared).absolute() if declared else None,
-            jump=host.jump,
+            hops=self._hops[host.name],
         )
 
     def _road(self, login: Login, hops: tuple[Login, ...]) -> Road:
@@ -172,6 +182,24 @@ class _Guide:
             proxy_command=said.proxy_command if said and not hops else "",
         )
 
+    def hops(self, host: Host) -> tuple[Hop, ...]:
+        """Find the jump hosts on ssh's own way to a host, so that each is called with our rules."""
+
+        def jumps(address: str, user: str | None, port: int | None) -> tuple[tuple[str, ...], str]:
+            # Unlike for ourselves, the system's configuration counts without a file of the user's own.
+            return jump_hosts(self._config, address, user=user, port=port) if self._ssh.config else ((), "")
+
+        def before(hops: tuple[str, ...], depth: int) -> tuple[Hop, ...]:
+            found: list[Hop] = []
+            for number, hop in enumerate(hops):
+                user, address, port = _parts(hop, host, depth + len(hops))
+                further, named = jumps(address, user, port)
+                found += before(further, depth + len(hops)) if number == 0 else ()
+                found.append(Hop(address=address, user=user or _user(named, host), port=port))
+            return tuple(found)
+
+        return before(host.jump or jumps(host.where, host.user, host.port)[0], 0)
+
     def _ask(
         self, address: str, user: str | None, port: int | None, *, often: bool = False
     ) -> SshSettings | None:
@@ -198,23 +226,18 @@ class _Guide:
             identities=identities,
             known_hosts=self._known_hosts,
             alias=said.alias if said else "",
+            accepts=said.accepts if said else Accepts(),
         )
 
     def _hops(self, hops: tuple[str, ...], host: Host, *, depth: int) -> tuple[Login, ...]:
         """Log-ins of the jump hosts; before the first one come those that its own settings name."""
         found: list[Login] = []
         for number, hop in enumerate(hops):
-            parts = _HOP.fullmatch(hop)
-            if parts is None or depth + len(hops) > _MOST_HOPS:
-                message = f"jump host {hop!r} of {host.name} is not [user@]address[:port], or one too many"
-                raise ConfigError(message, hint='Such as jump = ["tenken@bastion.example.jp"].')
-            user, address, port = parts[1], parts[2].strip("[]"), int(parts[3]) if parts[3] else None
+            user, address, port = _parts(hop, host, depth + len(hops))
             said = self._ask(address, user, port, often=True)
             if number == 0 and said:
                 found += self._hops(said.jump, host, depth=depth + len(hops))
-            if user is None:
-                # ssh names the local user where its configuration names nobody.
-                user = said.user if said and said.user != getpass.getuser() else host.user
+            user = user or _user(said.user if said else "", host)
             identities = self._identities(host.identity, said, hop)
             login = self._login(said, address, user, port, identities)
             same = (*login.pinned_as, login.address, login.port, user, *map(id, identities))
@@ -229,10 +252,25 @@ class _Guide:
         if own:
             return (self._keyring.of_file(self._site.path(own)),)
         files = [Path(each).expanduser() for each in said.identities] if said else []
-        found = [*self._keyring.held()]
+        # IdentitiesOnly: of the agent's keys only those that an identity file names.
+        found = [] if said and said.identities_only else [*self._keyring.held()]
         found += [self._keyring.of_file(file) for file in files if file.is_file()]
         unique = {key.asbytes(): key for key in reversed(found)}
         if not unique:
             message = f"no private key is declared for host {whose!r}"
             raise ConfigError(message, hint="Set identity under [ssh] or in the [[host]] block.")
         return tuple(reversed(unique.values()))[:MOST]
+
+
+def _parts(hop: str, host: Host, count: int) -> tuple[str | None, str, int | None]:
+    """Take a jump host apart: user, address, port. Raises ConfigError."""
+    parts = _HOP.fullmatch(hop)
+    if parts is None or count > _MOST_HOPS:
+        message = f"jump host {quote(hop)} of {host.name} is not [user@]address[:port], or one too many"
+        raise ConfigError(message, hint='Such as jump = ["tenken@bastion.example.jp"].')
+    return parts[1], parts[2].strip("[]"), int(parts[3]) if parts[3] else None
+
+
+def _user(named: str, host: Host) -> str:
+    """The user on a jump host that names none: ssh names the local user where its configuration is silent."""
+    return named if named and named != getpass.getuser() else host.user

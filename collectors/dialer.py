@@ -64,6 +64,7 @@ class Dialer:
         self._numbers = itertools.count()
         self._dials: set[_Dial] = set()
         self._closed = False
+        self._gone = False
         self._thread = threading.Thread(target=self._loop, daemon=True, name="dialer")
         self._thread.start()
 
@@ -89,6 +90,13 @@ class Dialer:
         self._inbox.put(action)
         with contextlib.suppress(OSError):  # closed, or so many wake-ups wait that one more is no use
             self._wake.send(b".")
+        if self._gone:
+            self._serve()
+
+    def _serve(self) -> None:
+        with contextlib.suppress(Empty):
+            while True:
+                self._inbox.get_nowait()()
 
     # --- the thread ---------------------------------------------------------------------------------------
 
@@ -104,9 +112,7 @@ class Dialer:
                     self._read(dial)
                 else:
                     self._connected(dial)
-            with contextlib.suppress(Empty):
-                while True:
-                    self._inbox.get_nowait()()
+            self._serve()
             now = time.monotonic()
             while self._timers and self._timers[0][0] <= now:
                 _, _, stage, late = heapq.heappop(self._timers)
@@ -115,6 +121,9 @@ class Dialer:
         self._selector.close()
         self._wakes.close()
         self._wake.close()
+        # Whatever is posted from here on is served by who posts it, so no dial is left without its answer.
+        self._gone = True
+        self._serve()
 
     def _stop(self) -> None:
         self._closed = True
@@ -285,15 +294,18 @@ def spelt(address: str) -> str:
     return str(found[0][4][0])
 
 
-def connect(address: str, port: int, *, connect_timeout_s: float, deadline: float) -> Wire:
-    """Dial one host and wait for it. Raises HostError as `Dialer.dial` gives it."""
+def connect(
+    address: str, port: int, *, connect_timeout_s: float, deadline: float, dialer: Dialer | None = None
+) -> Wire:
+    """Dial one host and wait for it, by a shared dialer if given. Raises HostError as `dial` gives it."""
     answers: SimpleQueue[Wire | HostError] = SimpleQueue()
-    dialer = Dialer()
+    by = dialer or Dialer()
     try:
-        dialer.dial(address, port, connect_timeout_s=connect_timeout_s, deadline=deadline, done=answers.put)
+        by.dial(address, port, connect_timeout_s=connect_timeout_s, deadline=deadline, done=answers.put)
         answer = answers.get()
     finally:
-        dialer.close()
+        if dialer is None:
+            by.close()
     if isinstance(answer, HostError):
         raise answer
     return answer

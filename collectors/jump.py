@@ -13,14 +13,15 @@ import paramiko
 from collectors.dialer import Done
 from collectors.evidence import Reason, printable
 from collectors.road import Road
-from collectors.ssh_session import FAILURES, Login, end, open_session
+from collectors.ssh_session import FAILURES, Login, open_session
 from collectors.transport import HostError
-from collectors.wire import BrokenError, Wire
+from collectors.wire import BrokenError, Wire, WireEnd
 
 _LIFE_S = 86_400.0
 """a jump host's connection serves the whole run"""
 _REOPENED = 2
 """how often a connection that broke is made anew; a host that fails at once is not asked again"""
+_INTERRUPTED = (Reason.INTERRUPTED, "the run was interrupted")
 _PROHIBITED, _FAILED = 1, 2
 """reasons of SSH_MSG_CHANNEL_OPEN_FAILURE, RFC 4254 section 5.1"""
 
@@ -43,6 +44,9 @@ class JumpHost:
         self._now = now
         self._lock = threading.Lock()
         self._session: Any = None
+        self._wire: Wire | None = None
+        """of the session, also while it comes about"""
+        self._closed = threading.Event()
         self._opened = 0
         self._failure: HostError | None = None
         self._pool = ThreadPoolExecutor(max_workers=most_at_once, thread_name_prefix="jump")
@@ -69,20 +73,25 @@ class JumpHost:
             if time.monotonic() >= until:
                 detail = f"no connection through {self.login.address} within {self._timeout_s:g} s"
                 raise HostError(Reason.CONNECT_TIMEOUT, detail) from err
+            if self._closed.is_set():
+                raise HostError(*_INTERRUPTED) from err
             raise HostError(Reason.ROUTE, f"the connection to jump host {self.login.address} broke") from err
         passage = _Passage(channel, carrier=session.sock)
         return Wire(passage, greet_by=time.monotonic() + self._timeout_s, deadline=deadline)
 
     def close(self) -> None:
-        """End it with all that passes through it."""
-        with self._lock:
-            self._failure = HostError(Reason.INTERRUPTED, "the run was interrupted")
-            if self._session is not None:
-                end(self._session)
+        """End it with all that passes through it, also while it comes about: nothing is waited for."""
+        self._closed.set()
+        # Without the lock: who opens the session holds it until the other side has answered.
+        wire = self._wire
+        if wire is not None:
+            wire.end(WireEnd.STOPPED)
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _open_session(self) -> Any:
         with self._lock:
+            if self._closed.is_set():
+                raise HostError(*_INTERRUPTED)
             if self._failure is not None:
                 raise self._failure
             if self._session is not None and self._session.is_active():
@@ -91,7 +100,9 @@ class JumpHost:
                 if self._opened > _REOPENED:
                     raise HostError(Reason.ROUTE, "its connection breaks again and again")  # noqa: TRY301 (as for every failure)
                 self._opened += 1
-                wire = self._road.open(time.monotonic() + 3 * self._timeout_s)
+                wire = self._wire = self._road.open(time.monotonic() + 3 * self._timeout_s)
+                if self._closed.is_set():
+                    wire.end(WireEnd.STOPPED)
                 self._session, _ = open_session(wire, self.login, self._now())
                 wire.deadline = time.monotonic() + _LIFE_S
                 wire.allow(1 << 62)

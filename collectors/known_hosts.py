@@ -29,6 +29,8 @@ from config.errors import ConfigError
 DEFAULT_PORT = 22
 KEY_TYPES = ("ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "ssh-rsa")
 """key types that can be pinned, preferred ones first"""
+LEAST_RSA_BITS = 1_024
+"""RequiredRSASize of ssh_config(5) when nobody sets it"""
 MAX_FILE_BYTES = 64 << 20
 _SHA1 = r"[A-Za-z0-9+/]{26}[AEIMQUYcgkosw048]="
 """20 bytes as base64, without stray bits in the padding"""
@@ -103,6 +105,17 @@ class OfferedKey(Struct, frozen=True, kw_only=True):
     fingerprint: str
     certificate: bytes = b""
     """the whole certificate, when it showed the key in one"""
+
+
+class Accepts(Struct, frozen=True, kw_only=True):
+    """What a host may prove itself with, as ssh_config(5) limits it."""
+
+    host_keys: frozenset[str] = frozenset()
+    """HostKeyAlgorithms; empty for all that we know"""
+    authorities: frozenset[str] = frozenset()
+    """CASignatureAlgorithms, likewise"""
+    rsa_bits: int = LEAST_RSA_BITS
+    """RequiredRSASize"""
 
 
 class KnownHosts:
@@ -341,6 +354,17 @@ def _is_key(key_type: bytes, blob: bytes) -> bool:
         at += 4 + size
     whole = at == len(blob) and len(fields) == _FIELDS.get(key_type, 3) and all(fields)
     return whole and fields[0] == key_type
+
+
+def rsa_bits(blob: bytes) -> int:
+    """Return the length of an RSA key's modulus, the last string of its blob (RFC 4253 section 6.6)."""
+    at = 0
+    modulus = b""
+    while at + 4 <= len(blob):
+        size = int.from_bytes(blob[at : at + 4], "big")
+        modulus = blob[at + 4 : at + 4 + size]
+        at += 4 + size
+    return int.from_bytes(modulus, "big").bit_length()
 
 
 def _match(pins: Sequence[Pin], key_type: str, blob: bytes) -> Judgement:

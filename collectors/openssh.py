@@ -4,9 +4,14 @@ The contract is that of `collectors.ssh`; a process a host makes it several time
 read from its own log (`-E`), whose words are those of OpenSSH 8.4 to 10.
 """
 
+import os
 import re
+import shlex
+import shutil
+import subprocess
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 
 from msgspec import Struct
@@ -19,17 +24,36 @@ from collectors.transport import Answer, HostError
 _ALWAYS = {
     "BatchMode": "yes",
     "StrictHostKeyChecking": "yes",
+    "NoHostAuthenticationForLocalhost": "no",
+    "VerifyHostKeyDNS": "no",
+    "CheckHostIP": "no",  # it would write addresses into the pins
     "UpdateHostKeys": "no",
     "ClearAllForwardings": "yes",
+    "Tunnel": "no",
     "ForwardAgent": "no",
+    "AddKeysToAgent": "no",
     "ForwardX11": "no",
     "ControlMaster": "no",
     "ControlPath": "none",
     "PermitLocalCommand": "no",
     "RemoteCommand": "none",
     "RequestTTY": "no",
-    "LogLevel": "DEBUG1",
+    "VisualHostKey": "no",
 }
+"""wins over whatever the user's configuration says: for each option ssh takes the first value it meets"""
+_WHERE_KNOWN = {
+    "KnownHostsCommand": "none",  # since OpenSSH 8.5
+    "GSSAPIKeyExchange": "no",  # of some distributions: Kerberos would vouch for the host instead of its pin
+    "GSSAPIDelegateCredentials": "no",
+    "ForkAfterAuthentication": "no",  # 8.7
+    "StdinNull": "no",
+    "SessionType": "default",
+    "LogVerbose": "none",
+}
+"""likewise, but an older ssh refuses options that it does not know"""
+_ANSWER_S = 20
+_HOP = "TENKEN_HOP_"
+"""environment variables with the commands to the jump hosts: no command needs to be quoted within another"""
 _REFUSED = "Host key verification failed."
 """ssh's last word on a host; whatever else the log says may be that host's, in its certificate's name"""
 _WORDS = (
@@ -40,6 +64,7 @@ _WORDS = (
     ("No matching host key type", Reason.PROTOCOL),
     ("Permission denied", Reason.AUTH),
     ("Too many authentication failures", Reason.AUTH),
+    ("open failed", Reason.ROUTE),
     ("kex_exchange_identification", Reason.NO_BANNER),
     ("banner exchange", Reason.NO_BANNER),
     ("Connection refused", Reason.REFUSED),
@@ -56,6 +81,14 @@ _SHOWN = re.compile(
 _FOUND = re.compile(r"debug1: .*Found (CA )?key in (.*):([0-9]+)")
 
 
+class Hop(Struct, frozen=True, kw_only=True):
+    """A jump host, as it is called on ssh's command line."""
+
+    address: str
+    user: str
+    port: int | None = None
+
+
 class OpenSsh(Struct, frozen=True, kw_only=True):
     """How ssh is called for one host."""
 
@@ -67,28 +100,71 @@ class OpenSsh(Struct, frozen=True, kw_only=True):
     config: str | None = None
     """-F; None for the user's own and the system's"""
     identity: Path | None = None
-    jump: tuple[str, ...] = ()
+    hops: tuple[Hop, ...] = ()
+    """jump hosts, nearest first"""
 
     def argv(self, command: str, log: str) -> tuple[str, ...]:
         """Return the command line; names and paths of the site are words of it, never options."""
-        files = " ".join(f'"{path}"' for path in self.known_hosts)
+        last = len(self.hops)
+        way = ("-o", f"ProxyCommand={self._passage(last, log)}") if last else ()
+        target = Hop(address=self.address, user=self.user, port=self.port)
+        return ("ssh", *self._options(log, "DEBUG1", spare_options()), *way, "-T", *_to(target), command)
+
+    def environment(self, log: str) -> dict[str, str]:
+        """Return what must stand in ssh's environment."""
+        return {f"{_HOP}{number}": self._passage(number, log) for number in range(1, len(self.hops))}
+
+    def _passage(self, number: int, log: str) -> str:
+        """The ProxyCommand through the first `number` jump hosts.
+
+        What `-J` starts would follow the user's configuration alone, and believe other keys than the pinned.
+        """
+        spare = {key: value for key, value in spare_options().items() if key != "SessionType"}
+        options = shlex.join(("ssh", *self._options(log, "INFO", spare))).replace("%", "%%")
+        way = f' -o ProxyCommand="${_HOP}{number - 1}"' if number > 1 else ""
+        return f"{options}{way} -W '[%h]:%p' {shlex.join(_to(self.hops[number - 1])).replace('%', '%%')}"
+
+    def _options(self, log: str, level: str, spare: dict[str, str]) -> tuple[str, ...]:
         options = {
             **_ALWAYS,
-            "UserKnownHostsFile": files,
+            **spare,
+            "LogLevel": level,
+            # ssh fills in tokens in names of files.
+            "UserKnownHostsFile": " ".join(f'"{path}"' for path in self.known_hosts).replace("%", "%%"),
             "GlobalKnownHostsFile": "none",
             "ConnectTimeout": str(self.connect_timeout_s),
             **({"IdentitiesOnly": "yes"} if self.identity else {}),
         }
         return (
-            "ssh",
             *("-F", self.config) * (self.config is not None),
             *(word for key, value in options.items() for word in ("-o", f"{key}={value}")),
-            *("-E", log, "-T", "-l", self.user),
-            *(("-p", str(self.port)) if self.port else ()),
-            *(("-i", str(self.identity)) if self.identity else ()),
-            *(("-J", ",".join(self.jump)) if self.jump else ()),
-            *("--", self.address, command),
+            *("-E", log),
+            *(("-i", str(self.identity).replace("%", "%%")) if self.identity else ()),
         )
+
+
+def _to(hop: Hop) -> tuple[str, ...]:
+    return ("-l", hop.user, *(("-p", str(hop.port)) if hop.port else ()), "--", hop.address)
+
+
+@cache
+def spare_options() -> dict[str, str]:
+    """Return those of the newer options that this machine's ssh knows."""
+    if _takes(_WHERE_KNOWN):
+        return _WHERE_KNOWN
+    return {key: value for key, value in _WHERE_KNOWN.items() if _takes({key: value})}
+
+
+def _takes(options: dict[str, str]) -> bool:
+    binary = shutil.which("ssh")
+    if binary is None:
+        return False
+    words = [word for key, value in options.items() for word in ("-o", f"{key}={value}")]
+    asked = [binary, "-F", "none", *words, "-G", "--", "localhost"]
+    done = subprocess.run(  # noqa: S603 (found on the user's own path)
+        asked, stdin=subprocess.DEVNULL, capture_output=True, timeout=_ANSWER_S, check=False
+    )
+    return done.returncode == 0
 
 
 class OpenSshTransport:
@@ -109,12 +185,19 @@ class OpenSshTransport:
     ) -> Answer:
         """See `Transport.ask`."""
         sent = now()
-        argv = self._call.argv(command, self._process.log_to())
-        ended = self._process.run(argv, script, cap_bytes=cap_bytes, deadline=deadline)
+        log = self._process.log_to()
+        ended = self._process.run(
+            self._call.argv(command, log),
+            script,
+            cap_bytes=cap_bytes,
+            deadline=deadline,
+            env={**os.environ, **self._call.environment(log)},
+        )
         lines = ended.log.decode("utf-8", errors="replace").splitlines()
         host_key = _host_key(lines)
         if _REFUSED in lines or not any(line.startswith("Authenticated to ") for line in lines):
-            raise _failure(lines, ended.why, host_key)
+            via = ", ".join(hop.address for hop in self._call.hops)
+            raise _failure(lines, ended.why, host_key, via)
         return Answer(
             stdout=ended.stdout,
             stderr=ended.stderr,
@@ -149,20 +232,22 @@ def _broke(lines: Sequence[str]) -> bool:
     return not any(re.fullmatch(r"debug1: Exit status [0-9]+", line) for line in lines[-5:])
 
 
-def _failure(lines: Sequence[str], why: Reason | None, host_key: HostKey | None) -> HostError:
+def _failure(lines: Sequence[str], why: Reason | None, host_key: HostKey | None, via: str) -> HostError:
     said = [line for line in lines if not line.startswith(("debug", "OpenSSH_"))]
     if why is not None:
         return HostError(why, "ssh was ended before it had logged in", host_key=host_key)
+    greeted = any("Remote protocol version" in line for line in lines)
+    # Only the last ssh logs its protocol: before it had met the host, a jump host is what failed.
+    who = f"jump host {printable(via.encode(), limit=120)}: ssh" if via and not greeted else "ssh"
     for words, reason in _WORDS:
         if _REFUSED in lines and reason not in _HOST_KEY:
             continue
         found = next((line for line in said if words in line), None)
         if found is not None:
             known = host_key if reason is Reason.AUTH else None
-            return HostError(reason, f"ssh: {printable(found.encode(), limit=200)}", host_key=known)
+            return HostError(reason, f"{who}: {printable(found.encode(), limit=200)}", host_key=known)
     last = printable(said[-1].encode(), limit=200) if said else "it said nothing"
     # A reset may come before ssh has seen that it is connected.
     connected = any("Connection established" in line or "Connection reset" in line for line in lines)
-    greeted = any("Remote protocol version" in line for line in lines)
     reason = Reason.NO_BANNER if connected and not greeted else Reason.PROTOCOL
-    return HostError(reason, f"ssh: {last}", host_key=host_key)
+    return HostError(reason, f"{who}: {last}", host_key=host_key)

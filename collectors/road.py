@@ -53,7 +53,13 @@ class Direct:
 
     def open(self, deadline: float) -> Wire:
         """See `Road.open`."""
-        return connect(self._address, self._port, connect_timeout_s=self._timeout_s, deadline=deadline)
+        return connect(
+            self._address,
+            self._port,
+            connect_timeout_s=self._timeout_s,
+            deadline=deadline,
+            dialer=self._dialer,
+        )
 
 
 class Command:

@@ -8,9 +8,10 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from msgspec import Struct, structs
+from msgspec import Struct
 
 from collectors.evidence import printable
+from collectors.known_hosts import LEAST_RSA_BITS, Accepts
 from config.errors import ConfigError
 
 _ANSWER_S = 20
@@ -20,6 +21,8 @@ _NOT_HONOURED = {
     "knownhostscommand": "Pin the keys with tenken hosts trust.",
     "pkcs11provider": 'Declare transport = "openssh" for this host.',
     "proxyusefdpass": "Use a ProxyCommand that passes the streams, or ProxyJump.",
+    "bindaddress": 'Declare transport = "openssh" for this host, or route by the system.',
+    "bindinterface": 'Declare transport = "openssh" for this host, or route by the system.',
 }
 """settings that change whom we trust or how we log in, and which we would have to guess"""
 _OFF = frozenset({"", "none", "no", "false"})
@@ -39,6 +42,9 @@ class SshSettings(Struct, frozen=True, kw_only=True):
     """with its tokens filled in; empty for none"""
     alias: str
     """HostKeyAlias: the name under which the host's key is pinned"""
+    identities_only: bool
+    """keys of the agent that no identity file names are not shown"""
+    accepts: Accepts
 
 
 def ssh_settings(
@@ -50,6 +56,18 @@ def ssh_settings(
     Raises ConfigError when ssh is missing or refuses the configuration, and for a setting that is not
     honoured here.
     """
+    return _read(_ask(config, host, user, port), host)
+
+
+def jump_hosts(
+    config: Path | str | None, host: str, *, user: str | None = None, port: int | None = None
+) -> tuple[tuple[str, ...], str]:
+    """Ask only for the jump hosts of `host`, nearest first, and the user's name there; raises ConfigError."""
+    said = _ask(config, host, user, port)
+    return _jumps(said, host), _one(said, "user")
+
+
+def _ask(config: Path | str | None, host: str, user: str | None, port: int | None) -> dict[str, list[str]]:
     binary = shutil.which("ssh")
     if binary is None:
         message = "OpenSSH's configuration is there, but ssh itself is not"
@@ -67,53 +85,70 @@ def ssh_settings(
             message, hint="Run it by hand; a Match exec of the configuration may hang."
         ) from err
     if done.returncode:
-        said = printable(done.stderr.strip().partition(b"\n")[0].strip(), limit=300)
-        message = f"ssh refuses its configuration for {host}: {said}"
+        why = printable(done.stderr.strip().partition(b"\n")[0].strip(), limit=300)
+        message = f"ssh refuses its configuration for {host}: {why}"
         raise ConfigError(message, hint=f"Run ssh -G {host} by hand.")
-    return _read(done.stdout[:_MOST_BYTES].decode("utf-8", errors="replace"), host)
-
-
-def _read(text: str, host: str) -> SshSettings:
     said: dict[str, list[str]] = {}
-    for line in text.splitlines():
+    for line in done.stdout[:_MOST_BYTES].decode("utf-8", errors="replace").splitlines():
         key, _, value = line.partition(" ")
         said.setdefault(key.lower(), []).append(value.strip())
+    return said
 
-    def one(key: str) -> str:
-        value = said.get(key, [""])[0]
-        return "" if value.lower() == "none" else value
 
+def _one(said: dict[str, list[str]], key: str) -> str:
+    value = said.get(key, [""])[0]
+    return "" if value.lower() == "none" else value
+
+
+def _port(said: dict[str, list[str]]) -> int:
+    port = _one(said, "port")
+    return int(port) if re.fullmatch(r"[0-9]{1,5}", port) else 22
+
+
+def _jumps(said: dict[str, list[str]], host: str) -> tuple[str, ...]:
+    jumps = _filled(_one(said, "proxyjump"), _tokens(said, host), f"ProxyJump of {host}")
+    return tuple(hop.strip() for hop in jumps.split(",") if hop.strip())
+
+
+def _tokens(said: dict[str, list[str]], host: str) -> dict[str, str]:
+    return {
+        "%": "%",
+        "h": _one(said, "hostname") or host,
+        "n": host,
+        "p": str(_port(said)),
+        "r": _one(said, "user"),
+        "k": _one(said, "hostkeyalias") or host,
+    }
+
+
+def _read(said: dict[str, list[str]], host: str) -> SshSettings:
     for key, hint in _NOT_HONOURED.items():
-        if one(key).lower() not in _OFF:
+        if _one(said, key).lower() not in _OFF:
             message = f"OpenSSH's configuration of {host} sets {key}, which is not honoured here"
             raise ConfigError(message, hint=hint)
-    port = one("port")
-    settings = SshSettings(
-        address=one("hostname") or host,
-        port=int(port) if re.fullmatch(r"[0-9]{1,5}", port) else 22,
-        user=one("user"),
+    return SshSettings(
+        address=_one(said, "hostname") or host,
+        port=_port(said),
+        user=_one(said, "user"),
         identities=tuple(said.get("identityfile", ())),
-        jump=tuple(hop.strip() for hop in one("proxyjump").split(",") if hop.strip()),
-        proxy_command="",
-        alias=one("hostkeyalias"),
+        jump=_jumps(said, host),
+        proxy_command=_filled(_one(said, "proxycommand"), _tokens(said, host), f"ProxyCommand of {host}"),
+        alias=_one(said, "hostkeyalias"),
+        identities_only=_one(said, "identitiesonly").lower() == "yes",
+        accepts=Accepts(
+            host_keys=frozenset(filter(None, _one(said, "hostkeyalgorithms").split(","))),
+            authorities=frozenset(filter(None, _one(said, "casignaturealgorithms").split(","))),
+            rsa_bits=int(_one(said, "requiredrsasize") or LEAST_RSA_BITS),
+        ),
     )
-    tokens = {
-        "%": "%",
-        "h": settings.address,
-        "n": host,
-        "p": str(settings.port),
-        "r": settings.user,
-        "k": settings.alias or host,
-    }
-    return structs.replace(settings, proxy_command=_filled(one("proxycommand"), tokens, host))
 
 
-def _filled(command: str, tokens: dict[str, str], host: str) -> str:
+def _filled(command: str, tokens: dict[str, str], whose: str) -> str:
     """Fill in the tokens of ssh_config(5), section TOKENS."""
 
     def value(found: re.Match[str]) -> str:
         if found[1] not in tokens:
-            message = f"the ProxyCommand of {host} has the token {found[0]}, which is not filled in here"
+            message = f"the {whose} has the token {found[0]}, which is not filled in here"
             raise ConfigError(message, hint="Use %h, %n, %p, %r or %k.")
         return tokens[found[1]]
 

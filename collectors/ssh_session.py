@@ -22,11 +22,14 @@ from collectors.identities import Identity
 from collectors.known_hosts import (
     DEFAULT_PORT,
     KEY_TYPES,
+    Accepts,
     Judgement,
     KnownHosts,
+    Marker,
     OfferedKey,
     PinState,
     fingerprint,
+    rsa_bits,
 )
 from collectors.transport import HostError
 from collectors.wire import Wire, WireEnd
@@ -71,6 +74,7 @@ class Login(Struct, frozen=True, kw_only=True, eq=False):
     known_hosts: KnownHosts
     alias: str = ""
     """HostKeyAlias of ssh_config(5)"""
+    accepts: Accepts = Accepts()
 
     @property
     def pinned_as(self) -> tuple[str, int]:
@@ -130,7 +134,12 @@ def open_session(wire: Wire, login: Login, now: datetime) -> tuple[Any, HostKey]
     """
     known, where = login.known_hosts, login.pinned_as
     # As ssh does: ask for the pinned types first, so that a host with several keys shows the pinned one.
-    session = handshake(wire, known.pinned_types(*where), certificates=known.has_authority(*where))
+    session = handshake(
+        wire,
+        known.pinned_types(*where),
+        certificates=known.has_authority(*where),
+        only=login.accepts.host_keys,
+    )
     try:
         host_key = _checked(session, login, now)
         _log_in(session, wire, login, host_key)
@@ -141,7 +150,12 @@ def open_session(wire: Wire, login: Login, now: datetime) -> tuple[Any, HostKey]
 
 
 def handshake(
-    wire: Wire, preferred: Sequence[str], *, others: bool = True, certificates: bool = False
+    wire: Wire,
+    preferred: Sequence[str],
+    *,
+    others: bool = True,
+    certificates: bool = False,
+    only: frozenset[str] = frozenset(),
 ) -> Any:
     """Exchange keys; the server has then proved to hold its host key, whosever that is.
 
@@ -152,7 +166,8 @@ def handshake(
     options = session.get_security_options()
     options.ciphers = _CIPHERS
     names = tuple(name for kind in kinds for name in (_RSA if kind == "ssh-rsa" else (kind,)))
-    options.key_types = (*(name + SUFFIX for name in names if certificates), *names)
+    offers = (*(name + SUFFIX for name in names if certificates), *names)
+    options.key_types = tuple(name for name in offers if not only or name in only)
     done = threading.Event()
     session.start_client(event=done)
     if not done.wait(wire.left_s()):
@@ -204,14 +219,23 @@ def _checked(session: Any, login: Login, now: datetime) -> HostKey:
 
 
 def _judged(shows: OfferedKey, login: Login, now: datetime) -> Judgement:
+    blob = base64.b64decode(shows.base64)
+    if shows.key_type == "ssh-rsa" and rsa_bits(blob) < login.accepts.rsa_bits:
+        detail = f"the host's RSA key has {rsa_bits(blob)} bits, and {login.accepts.rsa_bits} are required"
+        raise HostError(Reason.PROTOCOL, detail)
     if not shows.certificate:
-        blob = base64.b64decode(shows.base64)
         return login.known_hosts.judge(*login.pinned_as, shows.key_type, blob)
     try:
         certificate = read_certificate(shows.certificate)
     except ValueError as err:
         raise HostError(Reason.PROTOCOL, str(err)) from err
-    return login.known_hosts.judge_certificate(*login.pinned_as, certificate, now)
+    judged = login.known_hosts.judge_certificate(*login.pinned_as, certificate, now)
+    allowed = not login.accepts.authorities or certificate.signed_with in login.accepts.authorities
+    if allowed or judged.pin is None or judged.pin.marker is not Marker.AUTHORITY:
+        return judged
+    plain = login.known_hosts.judge(*login.pinned_as, certificate.key_type, certificate.blob)
+    why = f"the certificate is signed with {certificate.signed_with}, which CASignatureAlgorithms leaves out"
+    return Judgement(state=plain.state, pin=plain.pin, why=why)
 
 
 def _log_in(session: Any, wire: Wire, login: Login, host_key: HostKey) -> None:

@@ -13,7 +13,9 @@ from msgspec import Meta, Struct
 from config.duration import Duration
 
 TARGET_ID = r"^[a-z0-9](?!.*\.\.)(?:[a-z0-9._-]{0,61}[a-z0-9_-])?$"
-LOGIN_NAME = r"^[A-Za-z0-9_][A-Za-z0-9._@$-]{0,255}$"
+LOGIN_NAME = r"^[A-Za-z0-9_][A-Za-z0-9._@$-]{0,255}(?![\s\S])"
+ADDRESS = r"^(?:[A-Za-z0-9_:][A-Za-z0-9._:-]{0,254}(?:%[A-Za-z0-9._-]{1,64})?)?(?![\s\S])"
+"""it becomes a word of ssh's command line, and of the shell's in a ProxyCommand"""
 SLUG = r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$"
 TSA_NAME = r"^[a-z0-9][a-z0-9_-]{0,31}$"
 TIME_OF_DAY = r"^([01][0-9]|2[0-3]):[0-5][0-9]$"
@@ -38,6 +40,7 @@ GROUP_PATTERN = r"^[A-Za-z0-9_*?][A-Za-z0-9._@$*?-]{0,255}$"
 SPELLINGS = {
     TARGET_ID: "a name such as web-01: lower-case letters, digits, dot, dash, underscore",
     LOGIN_NAME: "a log-in name",
+    ADDRESS: "a DNS name or an IP address, without user, port or brackets",
     SLUG: "a short name such as access-logs: lower-case letters, digits and single dashes",
     TSA_NAME: "a name such as tsa1: lower-case letters, digits, dash, underscore",
     TIME_OF_DAY: "a time of day such as 02:00",
@@ -163,7 +166,7 @@ class Host(Strict, frozen=True, kw_only=True):
 
     name: TargetId
     transport: TransportKind = TransportKind.SSH
-    address: str = ""
+    address: Annotated[str, Meta(pattern=ADDRESS)] = ""
     """DNS name or IP address; the name when empty"""
     port: Annotated[int, Meta(ge=1, le=65_535)] | None = None
     """22, or what OpenSSH's configuration says, when it is not given"""

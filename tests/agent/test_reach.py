@@ -12,8 +12,10 @@ import pytest
 from agent.reach import Reach
 from agent.sites import Site, open_site
 from collectors.evidence import Reason
+from collectors.known_hosts import PinState
 from collectors.transport import Answer, HostError
 from config.errors import ConfigError
+from tests.collectors.ssh_oracle import said_by_ssh
 from tests.collectors.sshd import HOST, USER, Sshd, make_key, public
 
 HEAD = """
@@ -115,6 +117,103 @@ def test_a_jump_host_of_the_inventory_and_one_of_ssh_lead_there(
         bastion.stop()
 
 
+@pytest.mark.parametrize(
+    ("line", "pinned", "reason"),
+    [
+        ("HostKeyAlgorithms rsa-sha2-512", ("ssh-ed25519",), Reason.HOST_KEY_CHANGED),
+        ("HostKeyAlgorithms rsa-sha2-512", ("ssh-rsa",), None),
+        ("HostKeyAlgorithms ssh-ed25519", ("ssh-rsa",), Reason.HOST_KEY_CHANGED),
+        ("RequiredRSASize 3072", ("ssh-rsa",), Reason.PROTOCOL),
+        ("RequiredRSASize 2048", ("ssh-rsa",), None),
+        ("RequiredRSASize 3072", ("ssh-ed25519", "ssh-rsa"), None),
+    ],
+)
+def test_a_limit_to_what_a_host_may_show_holds_for_us_as_for_ssh(  # noqa: PLR0917 (fixtures)
+    site: SiteMaker, several: Sshd, tmp_path: Path, line: str, pinned: tuple[str, ...], reason: Reason | None
+) -> None:
+    text = f"Host one {HOST}\n HostName {HOST}\n Port {several.port}\n {line}\n"
+    pins = several.pins(*pinned)
+    (tmp_path / "config").write_text(text)
+    (tmp_path / "known").write_text(pins)
+    try:
+        theirs = said_by_ssh(several, (tmp_path / "known",), "one", config=str(tmp_path / "config")).state
+    except AssertionError as err:
+        assert "Invalid key length" in str(err)  # noqa: PT017 (the other way in which ssh refuses)
+        theirs = PinState.UNKNOWN
+    assert (theirs is PinState.KNOWN) == (reason is None)
+    declared = site(f'identity = "{several.user_key}"', config=text, pins=pins)
+    if reason is None:
+        assert ask(declared).stdout == b"hello\n"
+        return
+    with pytest.raises(HostError) as caught:
+        ask(declared)
+    assert caught.value.reason is reason
+
+
+@pytest.fixture(scope="module")
+def several(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
+    running = Sshd(tmp_path_factory.mktemp("several") / "s", ("ed25519", "rsa"))
+    yield running
+    running.stop()
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "x;touch ran",
+        "$(touch ran)",
+        "-oProxyCommand=x",
+        "a b",
+        "root@x",
+        "ssh://x",
+        "x\\n",
+        "[::1]",
+        "a,b",
+        "x%",
+        "'",
+    ],
+)
+def test_an_address_that_a_shell_or_ssh_could_take_for_more_is_refused(
+    site: SiteMaker, server: Sshd, address: str
+) -> None:
+    """It would become a word of a ProxyCommand; addresses come from inventories that others may write."""
+    config = "Host *\n ProxyCommand nc %h %p\n"
+    with pytest.raises(ConfigError, match="a DNS name or an IP address"):
+        site(f'identity = "{server.user_key}"', f'address = "{address}"', config=config)
+
+
+@pytest.mark.parametrize(
+    "hop", ["a;b", "-oX", "a@-b", "$(x)", "u v@a", "a b", "a,b", "", "a:b:c", "[::1", "a@"]
+)
+def test_a_jump_host_that_is_no_address_is_refused(site: SiteMaker, server: Sshd, hop: str) -> None:
+    for transport in ("ssh", "openssh"):
+        host = f'{here(server)}\ntransport = "{transport}"\njump = ["{hop}"]'
+        with pytest.raises(ConfigError, match="jump host"):
+            ask(site(f'identity = "{server.user_key}"', host))
+
+
+def test_a_jump_host_of_ssh_is_called_with_our_rules_by_the_system_s_ssh_too(
+    site: SiteMaker, server: Sshd, tmp_path: Path
+) -> None:
+    """`ssh -J` would ask it as the user's own configuration says, which may accept any key."""
+    bastion = Sshd(tmp_path / "bastion")
+    (bastion.folder / "authorized_keys").write_text(public(server.user_key) + "\n")
+    config = (
+        f"Host one\n HostName {HOST}\n Port {server.port}\n ProxyJump gate\n"
+        f"Host gate\n HostName {HOST}\n Port {bastion.port}\n User {USER}\n"
+        f"Host *\n StrictHostKeyChecking no\n UserKnownHostsFile {tmp_path}/theirs\n"
+    )
+    ssh, host = f'identity = "{server.user_key}"', 'transport = "openssh"'
+    try:
+        assert ask(site(ssh, host, config=config, pins=server.pins() + bastion.pins())).stdout == b"hello\n"
+        with pytest.raises(HostError) as caught:
+            ask(site(ssh, host, config=config))
+    finally:
+        bastion.stop()
+    assert (caught.value.reason, "jump host gate" in caught.value.detail) == (Reason.HOST_KEY_UNKNOWN, True)
+    assert not (tmp_path / "theirs").exists()
+
+
 def test_hosts_behind_one_jump_host_share_its_connection(site: SiteMaker, server: Sshd) -> None:
     one = site(f'identity = "{server.user_key}"', f'{here(server)}\njump = ["gate"]')
     two = open_site(one.folder / "tenken.toml")
@@ -178,6 +277,10 @@ class TestKeys:
             agent(make_key(tmp_path / f"other-{number}"))
         agent(server.user_key)
         assert ask(site("agent = true", here(server))).stdout == b"hello\n"
+        only = f"IdentitiesOnly yes\nIdentityFile {server.user_key}.pub\nHost one\n HostName {HOST}\n"
+        limited = site("agent = true", f"port = {server.port}", config=only)
+        assert ask(limited).stdout == b"hello\n"
+        assert len(Reach(limited, limited.config.host).login(limited.config.host[0]).identities) == 1
         # Named by its public half, it is the only one shown.
         alone = tmp_path / "alone.pub"
         alone.write_text(server.user_key.with_suffix(".pub").read_text())

@@ -11,7 +11,7 @@ from queue import Empty, SimpleQueue
 
 import pytest
 
-from collectors.dialer import Dialer
+from collectors.dialer import Dialer, connect
 from collectors.evidence import Reason
 from collectors.transport import HostError
 from collectors.wire import Wire
@@ -145,3 +145,12 @@ def test_after_closing_nothing_stays() -> None:
     dialer.close()
     assert len(os.listdir("/proc/self/fd")) <= before  # noqa: PTH208 (no files)
     assert threading.active_count() <= threads
+
+
+def test_a_dial_after_the_end_gets_its_answer() -> None:
+    """Whoever waits for it would wait for ever."""
+    dialer = Dialer()
+    dialer.close()
+    with pytest.raises(HostError) as caught:
+        connect(HOST, 1, connect_timeout_s=5, deadline=math.inf, dialer=dialer)
+    assert caught.value.reason is Reason.INTERRUPTED

@@ -13,6 +13,7 @@ from queue import SimpleQueue
 import pytest
 from paramiko import Message
 
+from collectors.dialer import Dialer
 from collectors.evidence import Reason
 from collectors.identities import load_identity
 from collectors.jump import JumpHost, Through
@@ -241,3 +242,48 @@ def settle_until(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < until
         time.sleep(0.05)
+
+
+@pytest.mark.parametrize("stage", ["silent", "handshake"])
+def test_closing_does_not_wait_for_a_jump_host_that_is_being_logged_in_to(
+    bastion: Sshd, target: Sshd, stage: str
+) -> None:
+    """Ctrl-C must end a run at once, also when the bastion says nothing more."""
+
+    def role(connection: socket.socket) -> None:
+        if stage == "handshake":
+            connection.sendall(b"SSH-2.0-x\r\n")
+        time.sleep(60)
+
+    ended: SimpleQueue[HostError] = SimpleQueue()
+    with playing(role) as port, closing(Dialer()) as dialer:
+        road = Direct(HOST, port, connect_timeout_s=50, dialer=dialer)
+        jump = JumpHost(login(bastion, parse(b"", "k")), road, most_at_once=4, connect_timeout_s=50, now=now)
+
+        def wait() -> None:
+            try:
+                jump.reach(HOST, target.port, time.monotonic() + 60)
+            except HostError as failure:
+                ended.put(failure)
+
+        waiters = [threading.Thread(target=wait) for _ in range(3)]
+        for waiter in waiters:
+            waiter.start()
+        time.sleep(1)
+        began = time.monotonic()
+        dialer.close()
+        jump.close()
+        for waiter in waiters:
+            waiter.join(20)
+        assert time.monotonic() - began < 10
+    assert [ended.get(timeout=1).reason for _ in waiters] == [Reason.INTERRUPTED] * 3
+
+
+def test_a_jump_host_that_was_closed_opens_nothing(bastion: Sshd, target: Sshd) -> None:
+    before = accepted(bastion)
+    jump = jump_through(bastion)
+    jump.close()
+    with pytest.raises(HostError) as caught:
+        jump.reach(HOST, target.port, time.monotonic() + 5)
+    assert caught.value.reason is Reason.INTERRUPTED
+    assert accepted(bastion) == before
