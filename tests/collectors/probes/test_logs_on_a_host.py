@@ -185,7 +185,8 @@ def test_who_may_not_read_is_told_so() -> None:
     setup = (
         SCENARIO
         + "mkdir -p -m 700 audit; echo x > audit/audit.log\n"
-        + "mkdir -p journal/id; echo x > journal/id/system.journal; chmod 640 journal/id/system.journal\n"
+        + "echo feed > /etc/machine-id; mkdir -p journal/feed\n"
+        + "echo x > journal/feed/system.journal; chmod 640 journal/feed/system.journal\n"
         + "chmod 600 /etc/logrotate.d/auth; chmod 700 /var/lib/logrotate\n"
     )
     known = facts(ask(logs.PROBE, setup, user=NOBODY))
@@ -209,9 +210,10 @@ def test_the_persistent_journals_first_log_in_is_not_its_first_entry() -> None:
     """The journal was written by systemd-journal-remote with known times: start, sshd-session, other."""
     packed = (Path(__file__).parent / "logs/sshd-400-days-ago.journal.xz").read_bytes()
     journal = base64.b64encode(packed).decode()
-    folder = "/var/log/journal/fedcba9876543210fedcba9876543210"
+    machine = "fedcba9876543210fedcba9876543210"
+    folder = f"/var/log/journal/{machine}"
     setup = (
-        f"mkdir -p {folder} /etc/systemd/journald.conf.d\n"
+        f"echo {machine} > /etc/machine-id; mkdir -p {folder} /etc/systemd/journald.conf.d\n"
         f"echo {journal} | base64 -d | xz -d > {folder}/system.journal\n"
         "printf '[Journal]\\nStorage=persistent\\nMaxRetentionSec=2year\\n'"
         " > /etc/systemd/journald.conf.d/10.conf\n"
@@ -224,6 +226,10 @@ def test_the_persistent_journals_first_log_in_is_not_its_first_entry() -> None:
     assert journal_facts.first_auth == written - timedelta(days=400)
     assert journal_facts.last == written - timedelta(hours=1)
     assert (journal_facts.storage, journal_facts.max_retention_s) == ("persistent", 2 * 31_557_600)
+    other = facts(
+        ask(logs.PROBE, f"{setup}echo 0123456789abcdef0123456789abcdef > /etc/machine-id\n")
+    ).journal
+    assert (other.persistent, other.first_auth) == (False, None), "the journal of the image's maker"
 
 
 def test_rotation_settings_are_those_logrotate_itself_reports(tmp_path: Path) -> None:
