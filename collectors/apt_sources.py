@@ -41,7 +41,11 @@ def kept_name(address: str) -> str:
     place = rest if colon else address
     if place.startswith("//"):
         host, slash, path = place[2:].partition("/")
-        place = host.rpartition("@")[2] + slash + path
+        host = host.rpartition("@")[2]
+        if host.startswith("["):
+            # An address of IPv6 loses its brackets.
+            host = "".join(host[1:].split("]", 1))
+        place = host + slash + path
     quoted = "".join(
         f"%{byte:02x}" if chr(byte) in _QUOTED or byte not in _PLAIN else chr(byte)
         for byte in place.encode("utf-8")

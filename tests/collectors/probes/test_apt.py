@@ -4,6 +4,7 @@ import os
 import random
 import re
 import stat
+import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from collectors.apt_sources import read_sources
 from collectors.debian_version import is_newer
 from collectors.evidence import Part, Reason, Section, SectionState
 from collectors.facts import WithheldError
@@ -319,6 +321,25 @@ URIs:
 Components: main
 """,
 }
+
+
+def test_lists_are_looked_for_under_the_names_that_apt_gives_them(tmp_path: Path) -> None:
+    """Oracle: `apt-get --print-uris update`, which fetches nothing."""
+    addresses = (
+        "http://h.test/debian", "http://h.test:8080/a//b/", "http://[2001:db8::1]:3142/debian",
+        "https://taro:secret@h.test/x~y", "mirror+file:/etc/apt/mirrors/debian.list", "mirror://h.test/m.txt",
+        "tor+http://h.test/debian", "file:///srv/repo", "file:/srv/repo2",
+    )  # fmt: skip
+    lines = [f"deb {address} bookworm-security main" for address in addresses]
+    (tmp_path / "lists/partial").mkdir(parents=True)
+    (tmp_path / "sources.list").write_text("\n".join(lines) + "\n")
+    places = (f"Dir::Etc::sourcelist={tmp_path}/sources.list", f"Dir::State::lists={tmp_path}/lists")
+    settings = [f"-o{it}" for it in (*places, "Dir::Etc::sourceparts=/dev/null")]
+    said = subprocess.run(
+        ["apt-get", *settings, "--print-uris", "update"], capture_output=True, text=True, check=True
+    ).stdout
+    named = set(re.findall(r"' (\S+)InRelease ", said))
+    assert named == {it.prefix for it in read_sources("source:a.list", lines)}
 
 
 @pytest.mark.parametrize("name", CONFIGURED)
