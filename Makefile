@@ -95,11 +95,12 @@ lock: $(VENV)/.dev ## resolve the requirements anew
 	@$(LOCK) --group test -o requirements/test.txt
 	@$(LOCK) --group dev -o requirements/dev.txt
 
-bench: $(VENV)/.test ## what the probe and the fan-out cost, beside other tools (minutes; root)
+bench: $(VENV)/.test ## what the probe and the fan-out cost, beside other tools, into docs/performance.md
 	@$(BIN)/python benchmarks/probe.py
-	@$(BIN)/python benchmarks/fleet.py
-	@$(BIN)/python benchmarks/fleet.py --crowd --rounds 1
-	@$(BIN)/python benchmarks/fleet.py --memory
+	@$(BIN)/python benchmarks/fleet.py --hosts 200 --peers --write
+	@$(BIN)/python benchmarks/fleet.py --hosts 1000 --write
+	@$(BIN)/python benchmarks/fleet.py --crowd --write
+	@$(BIN)/python benchmarks/fleet.py --many --write
 
 package: $(VENV)/.run ## build the wheel and look at what is in it
 	@$(BIN)/python -m tests.wheel
