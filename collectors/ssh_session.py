@@ -249,6 +249,8 @@ def _log_in(session: Any, wire: Wire, login: Login, host_key: HostKey) -> None:
             raise failure(wire, err, "log-in", host_key) from err
         if not done.wait(wire.left_s()):
             wire.end(WireEnd.DEADLINE)
+            # The session's thread has not noticed yet, and so looks as if the key had been refused.
+            raise failure(wire, None, "log-in", host_key)
         if session.is_authenticated():
             return
         said = session.get_exception()

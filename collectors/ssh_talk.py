@@ -37,6 +37,8 @@ class Talk:
         try:
             channel = self._session.open_session(timeout=wire.left_s())
         except FAILURES as err:
+            if not wire.left_s():
+                wire.end(WireEnd.DEADLINE)
             raise failure(wire, err, "opening of a session", self._host_key) from err
         channel.settimeout(wire.left_s())
         sent = now()

@@ -19,8 +19,9 @@ _LEAST_S = 0.001
 
 
 def is_greeting(head: bytes) -> bool:
-    """Whether a server's first bytes hold the start of its version line (RFC 4253 section 4.2)."""
-    return head.startswith(b"SSH-") or b"\nSSH-" in head
+    """Whether a server's first bytes hold its whole version line (RFC 4253 section 4.2)."""
+    at = 0 if head.startswith(b"SSH-") else head.find(b"\nSSH-") + 1
+    return (at > 0 or head.startswith(b"SSH-")) and head.find(b"\n", at) > 0
 
 
 class WireEnd(StrEnum):
