@@ -322,8 +322,11 @@ def _connect_error(dial: _Dial) -> HostError:
     said = failure.strerror or str(failure)
     if isinstance(failure, TimeoutError):
         return HostError(Reason.CONNECT_TIMEOUT, f"no connection within {dial.connect_timeout_s:g} s")
-    if failure.errno in (errno.ECONNREFUSED, errno.ECONNRESET):
+    if failure.errno == errno.ECONNREFUSED:
         return HostError(Reason.REFUSED, said)
+    if failure.errno == errno.ECONNRESET:
+        # It was accepted first, which we were too late to see: tcp(7) refuses otherwise.
+        return no_banner(b"")
     if failure.errno in _ROUTE:
         return HostError(Reason.ROUTE, said)
     if failure.errno in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
