@@ -83,6 +83,11 @@ class View(Struct, frozen=True, kw_only=True, dict=True):
         """Names of the processes that run under a uid; none when they cannot be seen."""
         return self._commands.get(uid, ())
 
+    @cached_property
+    def uids(self) -> frozenset[int]:
+        """The user ids that some account has."""
+        return frozenset({0, *(it.uid for it in self.all_accounts())})
+
     def key_files(self, name: str, *, left_behind: bool = False) -> tuple[KeyFile, ...]:
         """The authorized_keys files of one account."""
         return self._key_files.get((name, left_behind), ())

@@ -15,6 +15,8 @@ def footholds(scene: Scene, leaver: Leaver, account: Account | None) -> tuple[st
     view = scene.view
     found: list[str] = []
     uids = {account.uid} if account else {uid for uid, owner in homes_of(view, leaver.name) if owner is None}
+    # A deleted account's processes stay, and only an earlier run knows whose number that was.
+    uids |= {scene.uids.get(leaver.name, 0)} - view.uids
     # Root's processes are not listed, and a shared uid is the twin's matter.
     commands = sorted({command for uid in uids for command in view.commands_of(uid)})
     if commands:

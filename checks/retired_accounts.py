@@ -56,7 +56,7 @@ from checks.model import (
     check,
     not_known,
 )
-from checks.scene import CLOSED, Numbers, Scene, twins_of, was_here
+from checks.scene import CLOSED, Numbers, Scene, twins_of, uids_of, was_here
 from checks.sudo_rights import judge_unseen_rules
 from checks.support import DEBIANS, Platform, support
 from checks.text import say
@@ -120,7 +120,7 @@ def watch(
     clock: Clock,
     history: History,
 ) -> Iterator[str]:
-    """Name each roster account that is open or closed now, so that a later run knows since when."""
+    """Name the uid of each roster account and whether it is open, so that a later run knows since when."""
     view = View(
         accounts=accounts,
         names=names,
@@ -131,8 +131,12 @@ def watch(
         pam=pam,
         now=clock.as_of,
     )
+    remembered = uids_of(history, ID)
     for name in sorted({name for person in roster.persons for name in person.accounts}):
         account = view.account(name)
+        uid = account.uid if account else remembered.get(name)
+        if uid is not None:
+            yield History.reading(f"uid/{name}", str(uid))
         if account:
             state = closure(view, account).standing
         elif was_here(history, ID, name):
@@ -196,6 +200,7 @@ def retired_accounts(
         twins=twins_of(view, register),
         foreign=foreign_keys(view, register, fleet),
         people=fleet.people,
+        uids=uids_of(history, ID),
         events=events,
         logins=logins,
         sudo=sudo,

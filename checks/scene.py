@@ -54,6 +54,8 @@ class Scene(Struct, frozen=True, kw_only=True):
     """keys of leavers that let somebody in"""
     people: frozenset[str]
     """log-in names of which a key is known, be it from another host"""
+    uids: dict[str, int]
+    """the user id under which an earlier run saw each name"""
     events: Fact[EventsFacts]
     logins: Fact[LoginsFacts]
     sudo: Fact[SudoFacts]
@@ -72,6 +74,16 @@ class Scene(Struct, frozen=True, kw_only=True):
 def was_here(history: History, safeguard: str, name: str) -> bool:
     """Whether an earlier run saw an account of that name, open or closed."""
     return any(history.last_seen(safeguard, f"{state}:{name}") for state in ("open", "closed"))
+
+
+def uids_of(history: History, safeguard: str) -> dict[str, int]:
+    """The user id that each name had when an earlier run last saw an account of it."""
+    found = history.readings(safeguard)
+    return {
+        what.removeprefix("uid/"): int(uid)
+        for what, uid in found.items()
+        if what.startswith("uid/") and uid.isdecimal()
+    }
 
 
 def twins_of(view: View, register: Register) -> dict[str, tuple[Leaver, tuple[str, ...]]]:

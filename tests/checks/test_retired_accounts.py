@@ -4,6 +4,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from checks.catalogue import catalogue
 from checks.model import Clock, History, Outcome, Result, Sighting, Target
@@ -610,6 +611,34 @@ def _seen(**sightings: tuple[datetime, datetime]) -> History:
     )
 
 
+def _had_uid(uid: int, **sightings: tuple[datetime, datetime]) -> History:
+    """The same, and sato's account had that uid then."""
+    seen = _seen(**sightings)
+    then = Sighting(first=NOW - days(1), last=NOW - days(1))
+    key = History.key(ID, History.reading("uid/sato", str(uid)))
+    return structs.replace(seen, seen={**seen.seen, key: then})
+
+
+@pytest.mark.parametrize(
+    ("history", "given", "result"),
+    [
+        (_had_uid(1001), {}, Result.FAIL),
+        (_had_uid(1002), {}, Result.PASS),
+        (_had_uid(0), {}, Result.PASS),
+        (History(), {}, Result.PASS),
+        # the number is somebody else's now, and so are the processes
+        (_had_uid(1001), {"accounts": accounts(account("yamada", 1001))}, Result.PASS),
+        (_had_uid(1001), {"names": names(found=(service_entry("yamada", 1001),))}, Result.PASS),
+    ],
+)
+def test_a3_processes_of_a_deleted_account_are_known_by_the_uid_that_it_had(
+    history: History, given: dict[str, Any], result: Result
+) -> None:
+    """Nothing on the host names whose they are once home and account are gone (userdel --remove)."""
+    left = residue(processes=(Running(uid=1001, command="tmux: server", number=1),))
+    assert _sato(residue=left, history=history, **given).result is result
+
+
 def test_own_history_proves_in_time_and_late() -> None:
     last = NOW - days(1)
     in_time = _seen(closed=(DEADLINE - timedelta(hours=1), last))
@@ -676,11 +705,13 @@ def test_watch_names_what_is_open_and_closed_now() -> None:
             )
         )
 
-    assert watched(**OPEN) == ["open:sato"]
-    assert watched(**CLOSED) == ["closed:sato"]
+    number = History.reading("uid/sato", "1001")
+    assert watched(**OPEN) == [number, "open:sato"]
+    assert watched(**CLOSED) == [number, "closed:sato"]
     assert watched() == []
     assert watched(_seen(open=(DEADLINE, DEADLINE))) == ["closed:sato"]
-    assert watched(**{**CLOSED, "shadow": shadows(shadow("sato"), shadow("sato"))}) == []
+    assert watched(_had_uid(1001, open=(DEADLINE, DEADLINE))) == [number, "closed:sato"]
+    assert watched(**{**CLOSED, "shadow": shadows(shadow("sato"), shadow("sato"))}) == [number]
 
 
 # --- people
