@@ -83,8 +83,12 @@ def _residue(view: View, account: Account | None, name: str) -> tuple[str, ...]:
         facts = view.residue.value
         found.extend(
             label
-            for label, jobs in (("crontab", facts.crontabs), ("system cron jobs", facts.system_jobs))
-            if any(it.account == name for it in jobs or ())
+            for label, jobs in (
+                ("crontab", facts.crontabs),
+                ("system cron jobs", facts.system_jobs),
+                ("system services", facts.services),
+            )
+            if any(it.account == name or (account and it.account == str(account.uid)) for it in jobs or ())
         )
         if account and account.uid in (facts.at_jobs or ()):
             found.append("at jobs")

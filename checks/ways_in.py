@@ -139,6 +139,7 @@ def by_jobs(view: View, account: Account) -> Iterator[Way]:
     kinds: tuple[tuple[str, bool | None], ...] = (
         ("cron jobs", _has_jobs(facts.crontabs, account)),
         ("system cron jobs", _has_jobs(facts.system_jobs, account)),
+        ("system services", _has_jobs(facts.services, account)),
         ("at jobs", None if facts.at_jobs is None else account.uid in facts.at_jobs),
         ("lingering services", None if facts.linger is None else account.name in facts.linger),
         (
@@ -154,4 +155,5 @@ def by_jobs(view: View, account: Account) -> Iterator[Way]:
 
 
 def _has_jobs(jobs: tuple[Jobs, ...] | None, account: Account) -> bool | None:
-    return None if jobs is None else any(it.account == account.name and it.number != 0 for it in jobs)
+    names = (account.name, str(account.uid))
+    return None if jobs is None else any(it.account in names and it.number != 0 for it in jobs)

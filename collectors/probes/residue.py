@@ -42,6 +42,8 @@ class ResidueFacts(Facts, frozen=True, kw_only=True):
     """personal crontabs"""
     system_jobs: tuple[Jobs, ...] | None
     """lines of /etc/crontab and /etc/cron.d by the user they run as"""
+    services: tuple[Jobs, ...] | None
+    """of /etc/systemd/system, by the name, of those asked about, or the uid that `User=` gives"""
     at_jobs: tuple[int, ...] | None
     """owner uid of each waiting at(1) job"""
     linger: tuple[str, ...] | None
@@ -61,6 +63,7 @@ def parse(section: Section) -> ResidueFacts:
         processes=_processes(required(section, "processes")),
         crontabs=_crontabs(section),
         system_jobs=_system_jobs(required(section, "cron.d")),
+        services=_system_jobs(required(section, "services")),
         at_jobs=_at_jobs(section),
         linger=_linger(required(section, "linger")),
         units=_counted(required(section, "units")),
@@ -118,7 +121,7 @@ def _system_jobs(part: Part) -> tuple[Jobs, ...] | None:
     for number, line in rows(part):
         many, name = fields(part, number, line, 2)
         if name == "?":
-            return None  # a job that runs as nobody knows whom
+            return None  # what runs as nobody knows whom
         found.append(Jobs(account=name, number=count(part, number, many)))
     return tuple(sorted(found, key=lambda it: it.account))
 

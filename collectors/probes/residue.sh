@@ -53,6 +53,19 @@ sec_residue() {
   else
     tk_look /var/lib/systemd/linger; tk_part "$tk_is" linger
   fi
+  # Services of the system that run as somebody: unlike cron, systemd asks nobody whether the account has expired.
+  tk_part read services
+  set --
+  for tk_f in /etc/systemd/system/*.service /etc/systemd/system/*.service.d/*.conf; do
+    if [ -f "$tk_f" ] && [ -r "$tk_f" ]; then set -- "$@" "$tk_f"; elif [ -f "$tk_f" ]; then echo '?:?'; fi
+  done
+  if [ $# -gt 0 ] && [ -n "$TK_NAMES" ]; then
+    head -c 65536 "$@" | tr '\000' '?' | TK_NAMES=$TK_NAMES awk -F= '
+      BEGIN { n = split(ENVIRON["TK_NAMES"], names, " "); for (i = 1; i <= n; i++) asked[names[i]] }
+      { gsub(/[ \t\r]/, "") }
+      $1 == "User" && ($2 in asked || $2 ~ /^[1-9][0-9]*$/) && NF == 2 { count[$2]++ }
+      END { for (who in count) print count[who] ":" who }'
+  fi
   # What is in the homes of the names we were asked about: how many services start by themselves, no names.
   tk_part read units
   if [ -n "$TK_NAMES" ]; then

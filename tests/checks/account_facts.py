@@ -206,7 +206,19 @@ def keys(*files: KeyFile) -> KeysFacts:
 def residue(**more: Any) -> ResidueFacts:
     """Nothing left behind."""
     values: dict[str, Any] = dict.fromkeys(
-        ("processes", "crontabs", "system_jobs", "at_jobs", "linger", "units", "mail", "stores", "homes"), ()
+        (
+            "processes",
+            "crontabs",
+            "system_jobs",
+            "services",
+            "at_jobs",
+            "linger",
+            "units",
+            "mail",
+            "stores",
+            "homes",
+        ),
+        (),
     )
     return ResidueFacts(**{**values, **more})
 

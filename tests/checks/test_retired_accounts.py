@@ -108,6 +108,8 @@ def test_services_that_start_by_themselves_and_mail_are_left_behind() -> None:
     """An expired account may keep its mail; services in its home come back with the account."""
     left = residue(units=(Jobs(account="sato", number=2),), mail=("sato",))
     assert _residue(**CLOSED, residue=left).actual.english() == "2 user services"
+    runs = residue(services=(Jobs(account="1001", number=1),))
+    assert _residue(**CLOSED, residue=runs).actual.english() == "system services"
     assert _residue(residue=left).actual.english() == "2 user services, mail"
     hidden = residue(units=(Jobs(account="sato", number=None),))
     assert ("residue", "sato") not in by_subject(judge(residue=hidden))
@@ -394,6 +396,7 @@ def test_what_opens_nothing_is_no_way_in(given: dict[str, Any]) -> None:
         {"sshd": sshd(own_file=True)},
         {"sshd": sshd(match_blocks=None)},
         {"residue": residue(crontabs=None)},
+        {"residue": residue(services=None)},
         {"residue": residue(processes=None)},
         {"residue": unknown(Reason.TIMEOUT)},
     ],

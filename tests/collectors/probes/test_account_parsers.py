@@ -24,7 +24,18 @@ _PARTS = {
     "shadow": ("shadow",),
     "sshd": ("effective", "daemons", "/etc/ssh/sshd_config"),
     "keys": ("patterns", "files"),
-    "residue": ("processes", "crontabs /a", "cron.d", "at /b", "linger", "units", "mail", "stores", "homes"),
+    "residue": (
+        "processes",
+        "crontabs /a",
+        "cron.d",
+        "services",
+        "at /b",
+        "linger",
+        "units",
+        "mail",
+        "stores",
+        "homes",
+    ),
 }
 _PIECES = st.sampled_from(
     [

@@ -436,6 +436,30 @@ def test_enabled_user_services_are_as_many_as_systemd_says(host: HostFactory) ->
 
 
 @pytest.mark.lab
+def test_services_of_the_system_run_as_an_account_that_has_expired(own_host: OwnHostFactory) -> None:
+    """Ground truth: systemd starts one, by name, by number and by a drop-in."""
+    host = own_host("systemd-leaver")
+    folder = "/etc/systemd/system"
+    host.sh(
+        "usermod --expiredate 1 tanaka\n"
+        "unit() { printf '[Service]\\nType=oneshot\\nExecStart=touch /tmp/ran-%s\\n%s\\n' $1 \"$2\""
+        f" > {folder}/lab-$1.service; }}\n"
+        "unit name 'User = tanaka'; unit uid User=12003; unit root User=root; unit dropin '#User=tanaka'\n"
+        f"mkdir {folder}/lab-dropin.service.d\n"
+        f"printf '[Service]\\nUser=tanaka' > {folder}/lab-dropin.service.d/a.conf\n"
+        f"ln -s /dev/null {folder}/lab-masked.service\n"
+        "systemctl daemon-reload; systemctl start lab-name lab-uid lab-dropin lab-root"
+    )
+    ran = host.sh("stat -c '%U %n' /tmp/ran-* | sort").stdout.split("\n")
+    assert [it for it in ran if it.startswith("tanaka ")] == [
+        f"tanaka /tmp/ran-{name}" for name in ("dropin", "name", "uid")
+    ]
+    facts = ask_host(host, ("tanaka", "sato")).facts("residue")
+    assert isinstance(facts, ResidueFacts)
+    assert [(it.account, it.number) for it in facts.services or ()] == [("12003", 1), ("tanaka", 2)]
+
+
+@pytest.mark.lab
 def test_what_a_deleted_account_leaves_is_found(own_host: OwnHostFactory) -> None:
     setup = (
         "userdel -f tanaka || true\nprintf '# none\\nPATH=/bin\\n\\n' > /var/spool/cron/crontabs/sato\n"
