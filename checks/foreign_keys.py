@@ -28,7 +28,8 @@ def foreign_keys(view: View, register: Register, fleet: Fleet) -> tuple[ForeignK
             continue
         for key in file.keys:
             owners = fleet.keys.get(key.fingerprint, {})
-            if owners.keys() & register.leavers.keys() and key.opens(view.now) and not key.vouches:
+            # Also as an authority's: whoever holds the key signs certificates for himself with it.
+            if owners.keys() & register.leavers.keys() and key.opens(view.now):
                 found[file.account, key.fingerprint] = ForeignKey(
                     holder=file.account, fingerprint=key.fingerprint, owners=owners
                 )

@@ -47,3 +47,29 @@ def test_a_leavers_key_under_root_of_another_host_fails_there_and_in_later_runs(
         _tanaka(site, "clean").actual.english() == "open: public key under root (known from an earlier run)"
     )
     assert site.verify().returncode == 0
+
+
+def test_a_leavers_key_as_an_authority_of_root_lets_in_what_it_signed(
+    lab: Lab, host: HostFactory, own_host: OwnHostFactory, tmp_path: Path
+):
+    """Whoever holds the key makes certificates for root with it; the key itself logs in nowhere there."""
+    other = own_host("clean", setup='echo "cert-authority $KEY_tanaka" | lab-key root')
+    authority = lab.person_keys["tanaka"]
+    fresh = tmp_path / "fresh"
+    for words in (
+        ("-q", "-t", "ed25519", "-N", "", "-f", str(fresh)),
+        ("-q", "-s", str(authority), "-I", "any", "-n", "root", f"{fresh}.pub"),
+    ):
+        subprocess.run(["ssh-keygen", *words], check=True)
+    said = [
+        subprocess.run(
+            [*ssh(other, "root", key), "id -un"], capture_output=True, text=True, check=False
+        ).stdout
+        for key in (authority, fresh)
+    ]
+    assert said == ["", "root\n"]
+    site = LabSite(tmp_path / "site", [other, host("leaver")])
+    assert site.tenken("run").returncode == 1
+    assert (
+        _tanaka(site, "clean").actual.english() == "open: public key under root (the key of tanaka on leaver)"
+    )

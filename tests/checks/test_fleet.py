@@ -75,6 +75,16 @@ def test_a_key_of_the_same_host_is_named_as_ever() -> None:
     assert outcome.also == ()
 
 
+def test_a_leavers_key_as_an_authority_lets_in_whom_the_leaver_signs_for() -> None:
+    """The key itself lets in nobody there, but a certificate made with it does; see test_fleet_lab."""
+    trusted = key_file("root", KEY, options=("cert-authority", "principals"))
+    outcome = _sato(keys=keys(key_file("sato", KEY, left_behind=True), trusted))
+    assert outcome.actual.english() == "open: public key under root"
+    # In the leaver's own file it is the authority's, who need not be the leaver.
+    own = key_file("sato", KEY, left_behind=True, options=("cert-authority",))
+    assert _sato(keys=keys(own, key_file("root", KEY))).result is Result.PASS
+
+
 def test_a_key_that_only_an_earlier_run_saw_is_still_the_leavers() -> None:
     """The account, its home and its host may be gone; root lets the key in all the same."""
     then = Sighting(first=NOW - timedelta(days=90), last=NOW - timedelta(days=60))
