@@ -1,10 +1,13 @@
 """Try hosts one by one, and pin their keys: the set-up before the first run."""
 
 from collections.abc import Callable, Iterator
+from threading import Event
 
 from agent.clock import now
+from agent.fanout import Job, fan_out
 from agent.fresh import fresh_boundary, fresh_salt
 from agent.lastrun import chosen
+from agent.progress import Progress
 from agent.reach import Reach
 from agent.sites import Site
 from collectors.evidence import Reason, TargetEvidence
@@ -12,42 +15,70 @@ from collectors.pinning import pin
 from collectors.registry import all_probes
 from collectors.script import Parameters
 from collectors.ssh import scan_host_key
-from collectors.transport import HINTS
 from collectors.visit import visit
 from config.errors import TenkenError
 from config.model import Host, Privilege, TransportKind
+from reports.reasons import HINTS
 
 NO_PLAN = "0" * 64
 """a trial belongs to no run: nothing of it is kept"""
 
 
 _RIGHTS = {
-    Privilege.SUDO.value: "Install the sudo rule for /bin/sh (operating.md), or declare privilege none.",
-    Privilege.INSTALLED.value: "Install this release's copy and digest rule again: tenken hosts sudoers.",
-    Privilege.FORCED.value: "Log in as root, with a key forced to the copy: tenken hosts sudoers.",
+    Privilege.SUDO.value: 'Install the sudo rule for /bin/sh (operating.md), or declare privilege = "none".',
+    Privilege.INSTALLED.value: "Install this release's copy and digest rule anew: tenken hosts sudoers NAME.",
+    Privilege.FORCED.value: "Log in as root, with a key forced to the copy: tenken hosts sudoers NAME.",
 }
 """what to do about a refused way to root, by the way that was declared"""
 
 
-def try_hosts(site: Site, names: tuple[str, ...]) -> tuple[TargetEvidence, ...]:
-    """Visit hosts one after another with the smallest question; keep nothing."""
+def try_hosts(
+    site: Site, names: tuple[str, ...], *, progress: Progress, interrupted: Event
+) -> tuple[TargetEvidence, ...]:
+    """Visit hosts with the smallest question, as a run does; keep nothing, contact no excluded one."""
     hosts = _chosen(site, names)
-    with Reach(site, hosts) as reach:
-        return tuple(
-            visit(
-                host,
-                reach.transport(host),
-                (all_probes()["platform"],),
-                Parameters(),
-                run=0,
-                plan=NO_PLAN,
-                salt=fresh_salt(),
-                boundary=fresh_boundary(),
-                now=now,
-                deadline_s=float(site.config.ssh.host_timeout.seconds),
-            )
-            for host in hosts
-        )
+    tried: dict[str, TargetEvidence] = {}
+    with Reach(site, [host for host in hosts if not host.excluded]) as reach:
+        jobs: list[Job] = []
+        for host in hosts:
+            job = _job(site, host, reach)
+            if host.excluded:
+                tried[host.name] = job.without(Reason.EXCLUDED, host.excluded)
+            else:
+                jobs.append(job)
+        progress.start(len(jobs), "trying")
+
+        def take(evidence: TargetEvidence) -> None:
+            tried[evidence.target] = evidence
+            progress.advance(evidence.target, evidence.status, None)
+
+        fan_out(jobs, workers=site.config.ssh.jobs, on_done=take, interrupted=interrupted)
+    return tuple(tried[host.name] for host in hosts)
+
+
+def _job(site: Site, host: Host, reach: Reach) -> Job:
+    salt = fresh_salt()
+    transport = None if host.excluded else reach.transport(host)
+    return Job(
+        host=host,
+        run=0,
+        plan=NO_PLAN,
+        salt=salt,
+        ask=lambda: visit(
+            host,
+            transport or reach.transport(host),
+            (all_probes()["platform"],),
+            Parameters(),
+            run=0,
+            plan=NO_PLAN,
+            salt=salt,
+            boundary=fresh_boundary(),
+            now=now,
+            deadline_s=float(site.config.ssh.host_timeout.seconds),
+        ),
+        prepare=transport.prepare if transport else None,
+        stop=transport.close if transport else lambda: None,
+    )
 
 
 def advice(evidence: TargetEvidence) -> str:
@@ -55,8 +86,13 @@ def advice(evidence: TargetEvidence) -> str:
     if evidence.reason is None:
         return ""
     if evidence.reason is Reason.NO_PRIVILEGE and evidence.visit is not None:
-        return _RIGHTS.get(evidence.visit.privilege, HINTS[Reason.NO_PRIVILEGE])
-    return HINTS.get(evidence.reason, "")
+        text = _RIGHTS.get(evidence.visit.privilege, HINTS[Reason.NO_PRIVILEGE])
+    else:
+        text = HINTS[evidence.reason]
+    if evidence.detail.startswith("jump host "):
+        text += " The jump host is meant: to try it and to pin it, declare it as a [[host]] of its own."
+        return text.replace("NAME", "JUMPHOST")
+    return text.replace("NAME", evidence.target)
 
 
 def pin_hosts(

@@ -24,8 +24,8 @@ class Interruption(Struct, kw_only=True):
 
 
 @contextmanager
-def gently() -> Iterator[Interruption]:
-    """Turn the first Ctrl-C or SIGTERM into a flag; the second one ends the process as usual."""
+def gently(ending: str = "ending; what was read is sealed as incomplete") -> Iterator[Interruption]:
+    """Turn the first Ctrl-C or SIGTERM into a flag, saying `ending`; the second ends the process as usual."""
     interruption = Interruption(flag=Event())
     if current_thread() is not main_thread():
         yield interruption
@@ -35,7 +35,7 @@ def gently() -> Iterator[Interruption]:
     def ask(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 (signal's signature)
         interruption.number = number
         interruption.flag.set()
-        print("tenken: ending; what was read is sealed as incomplete", file=sys.stderr)
+        print(f"tenken: {ending}", file=sys.stderr)
         for each, handler in before.items():
             signal.signal(each, handler)
 

@@ -2,7 +2,7 @@
 
 import logging
 import sys
-from typing import Any
+from typing import Any, TextIO, cast
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
@@ -31,9 +31,21 @@ def configure(verbosity: int, shape: str) -> None:
     structlog.configure(
         processors=[*common, _harmless, last],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(file=cast("TextIO", _StandardError())),
         cache_logger_on_first_use=True,
     )
+
+
+class _StandardError:
+    """Standard error as it is when a line is written: a bar that is shown puts itself below the line."""
+
+    def write(self, text: str) -> int:
+        """Write it there."""
+        return sys.stderr.write(text)
+
+    def flush(self) -> None:
+        """Flush it there."""
+        sys.stderr.flush()
 
 
 def _harmless(logger: WrappedLogger, name: str, event: EventDict) -> EventDict:  # noqa: ARG001

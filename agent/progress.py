@@ -1,5 +1,6 @@
 """The progress of a run: a bar on a terminal, silence everywhere else."""
 
+import os
 import sys
 from types import TracebackType
 from typing import Protocol, Self
@@ -52,7 +53,6 @@ class Bar:
         self._unknown = 0
 
     def __enter__(self) -> Self:
-        self._bar.start()
         return self
 
     def __exit__(
@@ -64,6 +64,7 @@ class Bar:
         """Set the number of targets and count anew."""
         self._failing = self._unknown = 0
         self._bar.reset(self._task, total=total, description=doing, failing=0, unknown=0)
+        self._bar.start()
 
     def advance(self, target: str, status: Status, worst: Result | None) -> None:  # noqa: ARG002 (no names on the bar)
         """Count one target."""
@@ -72,6 +73,6 @@ class Bar:
         self._bar.update(self._task, advance=1, failing=self._failing, unknown=self._unknown)
 
 
-def wanted(quiet: bool) -> bool:  # noqa: FBT001 (a plain flag)
+def wanted(*, quiet: bool) -> bool:
     """Whether a bar is any use."""
-    return not quiet and sys.stderr.isatty()
+    return not quiet and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"

@@ -79,6 +79,7 @@ _SHOWN = re.compile(
     r"(?:, serial .* CA [^ ]+ (SHA256:[^ ]+) valid .*)?"
 )
 _FOUND = re.compile(r"debug1: .*Found (CA )?key in (.*):([0-9]+)")
+_OFFENDING = re.compile(r"Offending .*key in (.*):([0-9]+)")
 
 
 class Hop(Struct, frozen=True, kw_only=True):
@@ -232,6 +233,16 @@ def _broke(lines: Sequence[str]) -> bool:
     return not any(re.fullmatch(r"debug1: Exit status [0-9]+", line) for line in lines[-5:])
 
 
+def _key_trouble(lines: Sequence[str]) -> str:
+    """Say which key the host showed, and which line speaks against it: ssh draws a box instead."""
+    shown = [found for line in lines if (found := _SHOWN.fullmatch(line))]
+    against = [found for line in lines if (found := _OFFENDING.fullmatch(line))]
+    if not shown:
+        return ""
+    pin = f", and {Path(against[-1][1]).name}:{against[-1][2]} speaks against it" if against else ""
+    return f"the host shows {shown[-1][1].removesuffix(SUFFIX)} {shown[-1][2]}{pin}"
+
+
 def _failure(lines: Sequence[str], why: Reason | None, host_key: HostKey | None, via: str) -> HostError:
     said = [line for line in lines if not line.startswith(("debug", "OpenSSH_"))]
     if why is not None:
@@ -245,7 +256,8 @@ def _failure(lines: Sequence[str], why: Reason | None, host_key: HostKey | None,
         found = next((line for line in said if words in line), None)
         if found is not None:
             known = host_key if reason is Reason.AUTH else None
-            return HostError(reason, f"{who}: {printable(found.encode(), limit=200)}", host_key=known)
+            text = found.removeprefix("ssh: ") if reason not in _HOST_KEY else _key_trouble(lines) or found
+            return HostError(reason, f"{who}: {printable(text.encode(), limit=300)}", host_key=known)
     last = printable(said[-1].encode(), limit=200) if said else "it said nothing"
     # A reset may come before ssh has seen that it is connected.
     connected = any("Connection established" in line or "Connection reset" in line for line in lines)

@@ -27,22 +27,31 @@ class HostError(TransportError):
 
 
 HINTS = {
-    Reason.NAME: "Check the host's address, or the name service of this machine.",
-    Reason.ROUTE: "Check the network, the routes and the firewall between this machine and the host.",
-    Reason.REFUSED: "Check that sshd runs there and listens on the declared port.",
-    Reason.CONNECT_TIMEOUT: "Check that the host is up and that no firewall drops the connection.",
-    Reason.NO_BANNER: "Check that the port is that of sshd, and that sshd does not drop this machine.",
-    Reason.PROTOCOL: "Try ssh -v from this machine; the detail says where the handshake ended.",
-    Reason.HOST_KEY_UNKNOWN: "Compare the fingerprint on the host itself, then pin it: tenken hosts trust.",
-    Reason.HOST_KEY_CHANGED: "Find out why the key changed before removing the old pin: "
-    "a host set up anew and an impostor look alike.",
-    Reason.HOST_KEY_REVOKED: "The key was declared stolen: give the host a new one, then pin that.",
-    Reason.AUTH: "Check the audit account on the host, and that its authorized_keys holds our public key.",
-    Reason.NO_PRIVILEGE: "Install the sudo rule of the audit account, or declare privilege none.",
-    Reason.PROBE_OUTDATED: "Install this release's copy and its digest rule: tenken hosts sudoers.",
-    Reason.DEADLINE: "Raise the host's time-out, or find out why the host is slow.",
-    Reason.TOO_MUCH_OUTPUT: "Something there prints without end: a log-in script or a forced command.",
-    Reason.NO_ANSWER: "Log in as the audit account: its shell or a forced command ends before the probe.",
+    Reason.NAME: "Correct address in its [[host]] block, or the name service of this machine "
+    "(getent hosts ADDRESS).",
+    Reason.ROUTE: "Open the way from this machine to the host (ip route get ADDRESS, firewalls), "
+    "or declare jump.",
+    Reason.REFUSED: "Start sshd on the host, or correct port in its [[host]] block (22 unless declared).",
+    Reason.CONNECT_TIMEOUT: "See that the host is up and no firewall drops the connection; a slow way needs "
+    "a longer connect_timeout under [ssh].",
+    Reason.NO_BANNER: "Correct port if it is not sshd's; if it is, see why sshd hangs up on this machine: "
+    "MaxStartups, PerSourcePenalties, fail2ban.",
+    Reason.PROTOCOL: "Run ssh -v to the host from here; an old server that only ssh understands needs "
+    'transport = "openssh".',
+    Reason.HOST_KEY_UNKNOWN: "Compare the fingerprint on the host itself, then pin it: "
+    "tenken hosts trust NAME.",
+    Reason.HOST_KEY_CHANGED: "Find out why the key changed: a host set up anew and an impostor look alike. "
+    "Only then remove the named line of known_hosts and run tenken hosts trust NAME.",
+    Reason.HOST_KEY_REVOKED: "The key was declared stolen: give the host a new one (ssh-keygen -A there), "
+    "then pin that: tenken hosts trust NAME.",
+    Reason.AUTH: "See that the account of user exists on the host and that its ~/.ssh/authorized_keys holds "
+    "the .pub line of identity; sshd's log there says why it refused.",
+    Reason.NO_PRIVILEGE: 'Install what tenken hosts sudoers NAME prints, or declare privilege = "none".',
+    Reason.PROBE_OUTDATED: "Install this release's copy and its digest rule: tenken hosts sudoers NAME.",
+    Reason.DEADLINE: "Find out what hangs on the host, or raise host_timeout under [ssh].",
+    Reason.TOO_MUCH_OUTPUT: "Make the account's log-in scripts and forced command on the host print nothing.",
+    Reason.NO_ANSWER: "Log in as the account and run sh -s: its shell, a log-in script or a forced command "
+    "ends before the probe.",
     Reason.INTERRUPTED: "Run again.",
 }
 """what the operator does next"""

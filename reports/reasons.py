@@ -46,9 +46,10 @@ WORDS: dict[Reason, str] = {
 """what the officer reads; the code stands beside it for whoever mends it"""
 
 HINTS: Mapping[Reason, str] = VISIT_HINTS | {
-    Reason.EXCLUDED: "Nothing, as long as the reason still holds; remove the line to include it again.",
+    Reason.EXCLUDED: "Nothing, as long as the reason still holds; remove excluded to include it again.",
     Reason.NOT_COLLECTED: "Run again; if it stays so, report it.",
-    Reason.PROBE_CUT: "Run again; if it stays so, see what ends the audit account's session on the host.",
+    Reason.PROBE_CUT: "Run again; if it stays so, see what ends the audit account's session on the host: "
+    "a limit (ulimit, systemd), a full disk, a broken connection.",
     Reason.TRUNCATED: "Find out why the host has so much of it; the evidence names the section.",
     Reason.TIMEOUT: "Run the named tool on the host and see what it waits for.",
     Reason.FAILED: "Run the named tool on the host; its error stands in the evidence.",

@@ -55,19 +55,29 @@ def test(app: App, names: tuple[str, ...], shape: str) -> None:
 
     Exit status 3 when a host cannot be inspected as declared.
     """
-    from agent import logs  # noqa: PLC0415 (start-up time)
+    from contextlib import nullcontext  # noqa: PLC0415 (start-up time)
+
+    from agent import logs  # noqa: PLC0415
     from agent.hosttest import advice, try_hosts  # noqa: PLC0415
+    from agent.interrupts import gently  # noqa: PLC0415
     from agent.output import print_json, print_table  # noqa: PLC0415
+    from agent.progress import Bar, Silent, wanted  # noqa: PLC0415
     from agent.sites import open_site  # noqa: PLC0415
+    from collectors.evidence import Reason  # noqa: PLC0415
+    from reports.display import visible  # noqa: PLC0415
 
     logs.configure(app.verbosity, app.log_format)
-    tried = try_hosts(open_site(app.config), names)
+    site = open_site(app.config)
+    ending = "ending; hosts that were not tried yet are listed as interrupted"
+    with gently(ending) as interruption, Bar() if wanted(quiet=False) else nullcontext(Silent()) as progress:
+        tried = try_hosts(site, names, progress=progress, interrupted=interruption.flag)
     rows = [
         {
             "host": evidence.target,
             "status": evidence.status.value,
             "reason": evidence.reason.value if evidence.reason else "",
             "uid": str(evidence.visit.uid) if evidence.visit and evidence.visit.uid is not None else "",
+            "detail": evidence.detail,
             "what to do": advice(evidence),
         }
         for evidence in tried
@@ -75,8 +85,15 @@ def test(app: App, names: tuple[str, ...], shape: str) -> None:
     if shape == "json":
         print_json(rows)
     else:
-        print_table(("host", "status", "reason", "uid", "what to do"), [tuple(row.values()) for row in rows])
-    if any(evidence.reason for evidence in tried):
+        columns = ("host", "status", "reason", "uid")
+        print_table(columns, [tuple(row[column] for column in columns) for row in rows])
+        for row in rows:
+            if row["reason"]:
+                click.echo(f"\n{row['host']}: {visible(row['detail'] or row['reason'])}")
+                click.echo(f"  {row['what to do']}")
+    if interruption.number:
+        raise click.exceptions.Exit(interruption.status)
+    if any(evidence.reason not in (None, Reason.EXCLUDED) for evidence in tried):
         raise click.exceptions.Exit(3)
 
 

@@ -50,7 +50,7 @@ def command(
     if if_due and owed(site, clock.now()).slot is None:
         return
     request = Request(limit=limit, jobs=jobs, host_timeout_s=timeout)
-    with gently() as interruption, Bar() if wanted(quiet) else nullcontext(Silent()) as progress:
+    with gently() as interruption, Bar() if wanted(quiet=quiet) else nullcontext(Silent()) as progress:
         done = inspect(site, request, now=clock.now, progress=progress, interrupted=interruption.flag)
     if not quiet or done.view.exit_status:
         results.print_run(done, shape)
