@@ -39,7 +39,7 @@ class Stamper:
         threads = [
             # Not waited for beyond the deadline: who drips one byte after the other holds up nothing.
             threading.Thread(
-                target=lambda each=each: answers.update({each.name: self._ask(each, data)}), daemon=True
+                target=lambda each=each: answers.update({each.name: self._one(each, data)}), daemon=True
             )
             for each in self._authorities
         ]
@@ -56,14 +56,14 @@ class Stamper:
                 log.warning("no time stamp", tsa=each.name, reason=answer)
         return tokens
 
-    def _ask(self, authority: TimeAuthority, data: bytes) -> bytes | str:
+    def _one(self, authority: TimeAuthority, data: bytes) -> bytes | str:
         """Return a token, or why there is none."""
         tsa = self._trusted.get(authority.name)
         if tsa is None:
             return "the trust file does not name it"
         asked = query(data)
         try:
-            token = _post(authority.url, asked.raw, self._wait_s)
+            token = ask(authority.url, asked.raw, self._wait_s)
             check(token, data, tsa, nonce=asked.nonce)
         except urllib.error.HTTPError as err:
             return f"HTTP status {err.code}"
@@ -81,7 +81,7 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
         return None
 
 
-def _post(url: str, body: bytes, wait_s: float) -> bytes:
+def ask(url: str, body: bytes, wait_s: float) -> bytes:
     """Post one question; raises OSError, HTTPException, FormatError. A proxy of the environment is used."""
     opener = urllib.request.build_opener(_NoRedirect())
     request = urllib.request.Request(  # noqa: S310 (the scheme was checked with the configuration)

@@ -114,6 +114,11 @@ class Note(Struct, frozen=True, kw_only=True):
         return cls(text=text + "\n", signatures=signatures)
 
 
+def encode_root(value: bytes) -> str:
+    """Write a root as a checkpoint has it."""
+    return base64.b64encode(value).decode()
+
+
 class Checkpoint(Struct, frozen=True, kw_only=True):
     """The state of a log: how many entries, and the root over them."""
 
@@ -124,7 +129,7 @@ class Checkpoint(Struct, frozen=True, kw_only=True):
     @property
     def text(self) -> str:
         """The three lines that are signed."""
-        return f"{self.origin}\n{self.size}\n{base64.b64encode(self.root).decode()}\n"
+        return f"{self.origin}\n{self.size}\n{encode_root(self.root)}\n"
 
     @classmethod
     def parse(cls, text: str) -> Self:

@@ -75,6 +75,7 @@ STEPS = (
     "exceptions",
     "replay",
     "the log as a whole",
+    "reviews",
 )
 
 

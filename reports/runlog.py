@@ -16,6 +16,10 @@ MOST_BYTES = 1 << 30
 """bytes of a whole log that are read at once; an entry is about 1 KB"""
 
 
+ATTACHMENTS = "attachments"
+"""folder beside log.jsonl: files that entries name, under their SHA-256"""
+
+
 def split(raw: bytes) -> tuple[tuple[bytes, ...], bytes]:
     """Return a log's whole lines without their newlines, and the torn rest after the last newline."""
     *lines, rest = raw.split(b"\n")
@@ -38,7 +42,12 @@ def read_lines(state: Path) -> tuple[bytes, ...]:
 
 def read_runs(state: Path) -> tuple[statement.Run, ...]:
     """Return what every sealed run said, oldest first, without taking the lock; raises StoreError."""
-    return tuple(entry.said for entry in _entries(read_lines(state)) if isinstance(entry.said, statement.Run))
+    return tuple(entry.said for entry in read_entries(state) if isinstance(entry.said, statement.Run))
+
+
+def read_entries(state: Path) -> tuple[Entry, ...]:
+    """Return the log's entries, oldest first, without taking the lock; raises StoreError."""
+    return _entries(read_lines(state))
 
 
 def _entries(lines: tuple[bytes, ...]) -> tuple[Entry, ...]:
@@ -56,6 +65,7 @@ class RunLog:
         """Load, drop a torn last line, and check against the last signed checkpoint; raises StoreError."""
         self._file = folder / "log.jsonl"
         self._checkpoints = folder / "checkpoints"
+        self._attachments = folder / ATTACHMENTS
         make_folder(folder)
         make_folder(self._checkpoints)
         lines, torn = split(self._file.read_bytes() if self._file.exists() else b"")
@@ -143,6 +153,13 @@ class RunLog:
     def put_token(self, size: int, name: str, token: bytes) -> None:
         """Keep a time-stamp token over the checkpoint of that size."""
         put(self._checkpoints / f"{size:08d}.{name}.tsr", token)
+
+    def attach(self, raw: bytes) -> None:
+        """Keep what an entry is going to name, under its SHA-256."""
+        make_folder(self._attachments)
+        path = self._attachments / hashlib.sha256(raw).hexdigest()
+        if not path.exists():
+            put(path, raw)
 
     def is_signed(self) -> bool:
         """Whether the newest entry has its checkpoint."""

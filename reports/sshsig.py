@@ -115,13 +115,13 @@ def parse(raw: bytes) -> Sshsig:
         raise FormatError(message)
     message = "not a signature of ssh-keygen -Y sign"
     try:
-        begin, *lines, end, rest = raw.decode("ascii").split("\n")
+        begin, *lines, end, after = raw.decode("ascii").split("\n")
         body = "".join(lines)
         blob = base64.b64decode(body, validate=True)
     except ValueError as err:
         raise FormatError(message) from err
     spelled = base64.b64encode(blob).decode() == body
-    if (begin, end, rest) != (_BEGIN, _END, "") or not spelled or blob[: len(_MAGIC)] != _MAGIC:
+    if (begin, end, after) != (_BEGIN, _END, "") or not spelled or blob[: len(_MAGIC)] != _MAGIC:
         raise FormatError(message)
     reader = _Reader(blob[len(_MAGIC) :])
     version, public, namespace, reserved, hash_name, signature = (

@@ -1,10 +1,11 @@
-"""The entries of the run log: in-toto Statements about runs and missed slots, each pinning its past.
+"""The entries of the run log: in-toto Statements about runs, missed slots and reviews, each pinning its past.
 
 Source: in-toto/attestation spec/v1/statement.md. An entry's bytes are canonical JSON; they are a leaf of
 the log's tree and, for a run, the file run.json of its bundle.
 """
 
 import hashlib
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
@@ -16,9 +17,9 @@ from reports import canonical
 
 RUN = "https://tenken.dev/attest/run/v1"
 MISSED = "https://tenken.dev/attest/missed/v1"
+REVIEW = "https://tenken.dev/attest/review/v1"
 LATER = frozenset(
-    f"https://tenken.dev/attest/{name}/v1"
-    for name in ("review", "exception", "exception-end", "trust", "erasure")
+    f"https://tenken.dev/attest/{name}/v1" for name in ("exception", "exception-end", "trust", "erasure")
 )
 """entry types whose place is kept; this version cannot read them"""
 MOST_BYTES = 1 << 20
@@ -105,6 +106,14 @@ class Missed(Stated, frozen=True, kw_only=True):
     prev: Prev
 
 
+class Reviewed(Stated, frozen=True, kw_only=True):
+    """What an entry about a review says; its subjects are `review.json` and `review.json.sig`."""
+
+    run: Annotated[int, Meta(ge=1)]
+    recorded: Instant
+    prev: Prev
+
+
 class _Frame(Stated, frozen=True, kw_only=True):
     type_: Literal["https://in-toto.io/Statement/v1"] = msgspec.field(
         name="_type", default="https://in-toto.io/Statement/v1"
@@ -120,7 +129,7 @@ class Entry(Struct, frozen=True, kw_only=True):
     type: str
     """predicateType"""
     subjects: tuple[Subject, ...]
-    said: Run | Missed | None
+    said: Run | Missed | Reviewed | None
     """None: a type this version cannot read"""
     prev: Prev
 
@@ -133,17 +142,20 @@ def instant(when: datetime) -> str:
     return when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def encode(said: Run | Missed, *, sums: bytes | None = None) -> bytes:
-    """Write an entry; `sums` are the bytes of SHA256SUMS, the subject of a run."""
-    subjects = (
-        []
-        if sums is None
-        else [Subject(name="SHA256SUMS", digest=Digest(sha256=hashlib.sha256(sums).hexdigest()))]
-    )
+_TYPES = {RUN: Run, MISSED: Missed, REVIEW: Reviewed}
+_SUBJECTS = {RUN: ("SHA256SUMS",), MISSED: (), REVIEW: ("review.json", "review.json.sig")}
+
+
+def encode(said: Run | Missed | Reviewed, files: Mapping[str, bytes] | None = None) -> bytes:
+    """Write an entry; `files` are what it is about, by name: of a run SHA256SUMS."""
+    subjects = [
+        Subject(name=name, digest=Digest(sha256=hashlib.sha256(raw).hexdigest()))
+        for name, raw in (files or {}).items()
+    ]
     return canonical.encode(
         {
             "_type": "https://in-toto.io/Statement/v1",
-            "predicateType": RUN if isinstance(said, Run) else MISSED,
+            "predicateType": next(name for name, kind in _TYPES.items() if isinstance(said, kind)),
             "subject": msgspec.to_builtins(subjects),
             "predicate": msgspec.to_builtins(said),
         }
@@ -157,13 +169,10 @@ def decode(raw: bytes) -> Entry:
         raise FormatError(message)
     try:
         frame = msgspec.convert(canonical.decode(raw), _Frame)
-        if frame.predicate_type == RUN:
-            run = msgspec.convert(frame.predicate, Run)
-            _check_run(run, frame.subject)
-            return Entry(type=RUN, subjects=frame.subject, said=run, prev=run.prev)
-        if frame.predicate_type == MISSED:
-            missed = msgspec.convert(frame.predicate, Missed)
-            return Entry(type=MISSED, subjects=frame.subject, said=missed, prev=missed.prev)
+        if frame.predicate_type in _TYPES:
+            said: Run | Missed | Reviewed = msgspec.convert(frame.predicate, _TYPES[frame.predicate_type])
+            _check_entry(frame.predicate_type, said, frame.subject)
+            return Entry(type=frame.predicate_type, subjects=frame.subject, said=said, prev=said.prev)
         if frame.predicate_type in LATER:
             prev = msgspec.convert(frame.predicate.get("prev"), Prev)
             return Entry(type=frame.predicate_type, subjects=frame.subject, said=None, prev=prev)
@@ -174,10 +183,11 @@ def decode(raw: bytes) -> Entry:
     raise FormatError(message)
 
 
-def _check_run(run: Run, subjects: tuple[Subject, ...]) -> None:
-    if [subject.name for subject in subjects] != ["SHA256SUMS"]:
-        message = "a run entry is about SHA256SUMS and nothing else"
+def _check_entry(kind: str, said: Run | Missed | Reviewed, subjects: tuple[Subject, ...]) -> None:
+    names = _SUBJECTS[kind]
+    if tuple(subject.name for subject in subjects) != names:
+        message = f"an entry of this type is about {' and '.join(names) or 'no file'}, and nothing else"
         raise FormatError(message)
-    if run.finished < run.started:
+    if isinstance(said, Run) and said.finished < said.started:
         message = "a run that finished before it started"
         raise FormatError(message)

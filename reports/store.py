@@ -2,6 +2,7 @@
 
 log/log.jsonl, log/checkpoints/SIZE     the log; its line is the point of commit
 log/checkpoints/SIZE.NAME.tsr           time-stamp tokens over that checkpoint
+log/attachments/SHA256                  what entries about people's documents name
 runs/NNNNNN/                            a bundle's content as a folder
 runs/.tmp-NNNNNN/                       a run that is being made
 bundles/tenken-SITE-NNNNNN.zip          the bundle
@@ -22,14 +23,17 @@ from typing import Self
 from msgspec import Struct
 
 from config.errors import FormatError, SealError, StoreError, StoreLockedError
-from reports import canonical, layout, statement
+from reports import canonical, layout, people, statement
 from reports.container import check_name, write_archive
 from reports.durable import create, make_folder, put, sync
 from reports.layout import PlanHead
+from reports.note import Checkpoint, Note, encode_root
+from reports.people import NotEntitledError, Review
 from reports.readme import readme
 from reports.runlog import RunLog
 from reports.sealkey import Signer
-from reports.statement import Missed, Run, TrustPin
+from reports.statement import Missed, Reviewed, Run, TrustPin
+from reports.trust import Trust
 
 Late = Callable[[str], Mapping[str, bytes]]
 Stamp = Callable[[bytes], Mapping[str, bytes]]
@@ -159,6 +163,53 @@ class Store:
             raise _cannot_write(err) from err
         return checkpoint
 
+    def record_review(self, key: Signer, raw: bytes, signature: bytes, *, trust: Trust, now: datetime) -> str:
+        """Write an officer's review into the log; returns the signed checkpoint.
+
+        Raises SealError for one that no verifier would accept, StoreError when the log refuses.
+        """
+        self.recover(key)
+        recorded = statement.instant(now)
+        try:
+            review = people.check(raw, signature, trust, recorded=recorded)
+            self._is_about_this_log(review)
+        except (FormatError, NotEntitledError) as err:
+            message = f"the review is not taken: {err}"
+            raise SealError(message, hint="`tenken review write` makes one; sign exactly that file.") from err
+        said = Reviewed(run=review.run, recorded=recorded, prev=self._log.prev())
+        entry = statement.encode(said, {"review.json": raw, "review.json.sig": signature})
+        try:
+            for attachment in (raw, signature):
+                self._log.attach(attachment)
+            self._log.append(entry)
+            checkpoint = self._log.sign(key).decode()
+            self._heal()
+        except OSError as err:
+            raise _cannot_write(err) from err
+        return checkpoint
+
+    def _is_about_this_log(self, review: Review) -> None:
+        """Raise FormatError unless the review is of a run of this log, as this log has it."""
+        lines = self._log.lines
+        found = [
+            index
+            for index, entry in enumerate(self._log.entries)
+            if isinstance(entry.said, Run) and entry.said.run == review.run
+        ]
+        if not found or people.sha256(lines[found[0]]) != review.run_sha256:
+            message = f"it is about another run than run {review.run} of this log"
+            raise FormatError(message)
+        size = review.checkpoint.size
+        if not found[0] < size <= len(lines):
+            message = "its checkpoint does not cover the run"
+            raise FormatError(message)
+        if (
+            encode_root(Checkpoint.parse(Note.parse(self._log.checkpoint(size)).text).root)
+            != review.checkpoint.root
+        ):
+            message = "its checkpoint is of another log"
+            raise FormatError(message)
+
     def commit(self, draft: "RunDraft", key: Signer, head: PlanHead, said: RunStatementInput) -> SealedRun:
         """Seal a staged run whose files are all there; `RunDraft.seal` calls it."""
         sums = layout.write_sums(draft.digests)
@@ -176,7 +227,7 @@ class Store:
             trust=said.trust,
             prev=self._log.prev(),
         )
-        entry = statement.encode(run, sums=sums)
+        entry = statement.encode(run, {layout.SUMS: sums})
         statement.decode(entry)  # what no reader accepts is never sealed
         create(draft.folder / layout.SUMS, sums)
         create(draft.folder / layout.RUN, entry)

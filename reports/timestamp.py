@@ -12,6 +12,7 @@ from datetime import UTC, date, datetime
 
 import rfc3161_client
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 from msgspec import Struct
 
 from config.errors import FormatError
@@ -88,6 +89,19 @@ def check(raw: bytes, data: bytes, tsa: Tsa, *, nonce: int | None = None) -> dat
         raise UntrustedTokenError(message)
     _in_force(time, tsa)
     return time
+
+
+def signer(raw: bytes) -> tuple[str, str]:
+    """Return the certificate (PEM) that a token's one signer names, and its policy; neither is trusted yet.
+
+    Raises FormatError when the token holds no such certificate.
+    """
+    answer = _decode(raw)
+    with _faults("a token without its signer's certificate"):
+        (one,) = answer.signed_data.signer_infos
+        found = (x509.load_der_x509_certificate(each) for each in answer.signed_data.certificates)
+        mine = next(it for it in found if (it.issuer, it.serial_number) == (one.issuer, one.serial_number))
+    return mine.public_bytes(Encoding.PEM).decode(), answer.tst_info.policy.dotted_string
 
 
 def _decode(raw: bytes) -> rfc3161_client.TimeStampResponse:

@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.x509 import load_pem_x509_certificate
 from msgspec import Meta, Struct
 
 from config.errors import FormatError, VerifyError
 from reports import canonical
 from reports.note import VerifierKey, is_name
+from reports.sshsig import PersonKey
 
 Hex = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
 Count = Annotated[int, Meta(ge=0, le=2**53 - 1)]
@@ -79,7 +81,7 @@ class Tsa(Trusted, frozen=True, kw_only=True):
 
 
 class Officer(Trusted, frozen=True, kw_only=True):
-    """A person whose reviews or exceptions count."""
+    """A person whose reviews or exceptions count, with one key; several rows for one who changed keys."""
 
     principal: Name
     ssh: str
@@ -190,7 +192,7 @@ def _check(trust: Trust) -> None:
         "log.keys: a key stands twice": len({key.vkey for key in log.keys}) == len(log.keys),
         "log.require: at least one algorithm, each once": 0 < len(log.require) == len(set(log.require)),
         "root.threshold: more signatures than there are keys": root is None
-        or root.threshold <= len({key.ssh for key in root.keys}),
+        or root.threshold <= len({_blob(key.ssh) for key in root.keys}),
         "tsa_threshold: more tokens than there are authorities": trust.tsa_threshold
         <= len({tsa.name for tsa in trust.tsas}),
         "tsas: root and certs are certificates in PEM": all(
@@ -200,6 +202,14 @@ def _check(trust: Trust) -> None:
             certs := [text for tsa in trust.tsas for text in set(tsa.certs)]
         )
         == len(set(certs)),
+        "root, officers: a key that is none, or a seal key: who runs the inspection cannot approve it": all(
+            _is_persons(text, log)
+            for text in (
+                *(key.ssh for key in (root.keys if root else ())),
+                *(it.ssh for it in trust.officers),
+            )
+        ),
+        "officers: one key twice": len({_blob(it.ssh) for it in trust.officers}) == len(trust.officers),
         "witness_quorum: more cosignatures than there are witnesses": trust.witness_quorum
         <= len({witness.vkey for witness in trust.witnesses}),
         "prev: the first version has none, every later one names the file before": (trust.version == 1)
@@ -211,12 +221,28 @@ def _check(trust: Trust) -> None:
                 trust.expires,
                 *(key.compromised_from for key in log.keys),
                 *(day for tsa in trust.tsas for day in (tsa.from_, tsa.to, tsa.distrusted_from)),
+                *(day for it in trust.officers for day in (it.from_, it.to, it.revoked_from)),
             )
         ),
     }
     for message, holds in rules.items():
         if not holds:
             raise FormatError(message)
+
+
+def _blob(line: str) -> str:
+    """A public key without its comment: one key is one person, however it is labelled."""
+    return " ".join(line.split()[:2])
+
+
+def _is_persons(text: str, log: Log) -> bool:
+    """Whether it is a person's key and not one that seals: four eyes."""
+    try:
+        key, _ = PersonKey.parse(text).plain()
+    except FormatError:
+        return False
+    seals = {each.verifier.public for each in log.keys}
+    return not isinstance(key, Ed25519PublicKey) or key.public_bytes_raw() not in seals
 
 
 def _is_certificate(text: str) -> bool:

@@ -31,6 +31,7 @@ from reports.outcome import (
     not_asked,
     untrusted,
 )
+from reports.reviews import judge_reviews, read_reviews
 from reports.statement import Entry, Run
 from reports.timing import Stamps
 from reports.trust import HeldTrust, LogKey
@@ -66,7 +67,8 @@ def verify_bundle(
     except OSError as err:
         raise VerifyError(CANNOT_READ.format(what="the bundle", path=bundle, why=err.strerror)) from err
     with archive:
-        return _Check(held, trust_sha256).run(archive, log_raw, kept, replay)
+        attachments = log.parent / runlog.ATTACHMENTS if log else None
+        return _Check(held, trust_sha256).run(archive, log_raw, kept, replay, attachments)
 
 
 def _own_file(path: Path, what: str, most: int) -> bytes:
@@ -97,6 +99,9 @@ class _Check:
         self.run_raw: bytes
         self.entry: Entry
         self.said: Run | None = None
+        self.attachments: Path | None
+        self.lines: tuple[bytes, ...] | None = None
+        self.entries: tuple[Entry, ...] = ()
         self.digests: dict[str, str] = {}
         self.intact: set[str] = set()
         self.evidence_root: str | None = None
@@ -108,10 +113,16 @@ class _Check:
         return self._finish()
 
     def run(
-        self, archive: Archive, log: bytes | None, known: tuple[bytes, ...], replay: Replay | None
+        self,
+        archive: Archive,
+        log: bytes | None,
+        known: tuple[bytes, ...],
+        replay: Replay | None,
+        attachments: Path | None,
     ) -> Verification:
         """Make every step that the ones before allow."""
         self.archive = archive
+        self.attachments = attachments
         self._step(1, self._trust)
         self._step(2, self._container)
         if self.results[-1].outcome is Outcome.NG:
@@ -136,6 +147,7 @@ class _Check:
         self._step(13, self._exceptions)
         self._step(14, lambda: self._replay(replay))
         self._step(15, lambda: self._log(log, known))
+        self._step(16, self._reviews)
         return self._finish()
 
     def _step(self, number: int, step: Callable[[], str]) -> None:
@@ -437,6 +449,8 @@ class _Check:
                 raise altered(
                     f"FORK: the log does not extend the known checkpoint of {checkpoint.size} entries"
                 )
+        self.entries = tuple(statement.decode(line) for line in lines)
+        self.lines = lines
         return self._entries(lines, torn=bool(torn))
 
     def _known(self, raw: bytes) -> Checkpoint:
@@ -452,7 +466,7 @@ class _Check:
 
     def _entries(self, lines: tuple[bytes, ...], *, torn: bool) -> str:
         """Walk the chain; what is broken for good comes before what is only missing."""
-        entries = [statement.decode(line) for line in lines]
+        entries = self.entries
         former: str | None = None
         for position, entry in enumerate(entries):
             if (entry.prev.size, entry.prev.entry) != (position, former):
@@ -478,6 +492,13 @@ class _Check:
         if unread:
             raise cannot(f"{unread} entries of a type that this version does not read")
         return f"{len(lines)} entries, {len(runs)} runs without a gap"
+
+    # 16. What officers decided about runs of the log, and about this one.
+    def _reviews(self) -> str:
+        if self.lines is None:
+            raise not_asked("they stand in the log, which was not given or is not this run's")
+        found = read_reviews(self.lines, self.entries, self.attachments, self.held.trust)
+        return judge_reviews(found, self._run().run, self.digests)
 
     def _run(self) -> Run:
         if self.said is None:

@@ -119,7 +119,7 @@ def forge(files: Mapping[str, bytes], key: SealKey, **changes: Any) -> dict[str,
         "trust": None,
         "prev": Prev(size=0, entry=None, checkpoint=None, tokens={}),
     }
-    entry = statement.encode(Run(**{**said, **changes}), sums=sums)
+    entry = statement.encode(Run(**{**said, **changes}), {layout.SUMS: sums})
     tree = root([leaf_hash(entry)])
     note = sign_note(Checkpoint(origin=ORIGIN, size=1, root=tree).text, key.verifier, key.sign)
     seals = {

@@ -131,7 +131,7 @@ def device_signature(kind: str, *, flags: int = 1) -> tuple[PersonKey, bytes]:
 
 @pytest.mark.parametrize("kind", ["ed25519", "ecdsa"])
 def test_a_key_on_a_fido_device_counts_when_it_was_touched(tmp_path: Path, kind: str) -> None:
-    """The oracle takes the same signatures, so that they are of OpenSSH's form; it does not ask for a touch."""
+    """The oracle takes the same signatures, so they are of OpenSSH's form; it does not ask for a touch."""
     key, signature = device_signature(kind)
     assert ssh_keygen_agrees(tmp_path, key, signature)
     verify(signature, DATA, namespace=NAMESPACE, key=key)

@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from config.errors import FormatError, VerifyError
 from reports import trust
@@ -13,6 +15,16 @@ from reports.trust import LogKey
 from tests.tsa import certificate
 
 CERTIFICATE = certificate()
+
+
+def person() -> str:
+    """A person's public key."""
+    key = Ed25519PrivateKey.generate().public_key()
+    return key.public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
+
+
+_SAME = person()
+_OFFICER = {"principal": "officer", "ssh": _SAME, "roles": ["review"], "from": "2026-01-01"}
 _TSA = {"name": "tsa1", "root": CERTIFICATE, "certs": [CERTIFICATE], "from": "2026-01-01"}
 
 
@@ -27,7 +39,7 @@ def whole(key: SealKey, **changes: Any) -> dict[str, Any]:
         "expires": "2028-10-01",
         "root": {
             "threshold": 2,
-            "keys": [{"principal": name, "ssh": f"ssh-ed25519 {name}"} for name in ("a", "b")],
+            "keys": [{"principal": name, "ssh": person()} for name in ("a", "b")],
         },
         "log": {
             "origin": key.verifier.name,
@@ -55,7 +67,7 @@ def whole(key: SealKey, **changes: Any) -> dict[str, Any]:
         "tsa_threshold": 1,
         "max_seal_delay_s": 3600,
         "officers": [
-            {"principal": "officer", "ssh": "...", "roles": ["review"], **day, "revoked_from": None},
+            {"principal": "officer", "ssh": person(), "roles": ["review"], **day, "revoked_from": None},
         ],
         "witnesses": [],
         "witness_quorum": 0,
@@ -94,9 +106,12 @@ def test_the_first_trust_file_needs_no_people(key: SealKey, tmp_path: Path) -> N
         ({"tsas": [{**_TSA, "from": "2026-02-30"}]}, "does not exist"),
         ({"tsas": [_TSA, {**_TSA, "name": "tsa2"}]}, "count twice"),
         ({"witness_quorum": 1}, "witness_quorum"),
+        ({"officers": [{**_OFFICER, "ssh": "ssh-ed25519 AAAA"}]}, "a key that is none"),
+        ({"officers": [_OFFICER, {**_OFFICER, "ssh": f"{_SAME} again"}]}, "one key twice"),
+        ({"officers": [{**_OFFICER, "from": "2026-02-30"}]}, "does not exist"),
         ({"root": {"threshold": 0, "keys": []}}, "threshold"),
         (
-            {"root": {"threshold": 2, "keys": [{"principal": n, "ssh": "same"} for n in "ab"]}},
+            {"root": {"threshold": 2, "keys": [{"principal": n, "ssh": f"{_SAME} {n}"} for n in "ab"]}},
             "root.threshold",
         ),
         ({"log": {"origin": "o", "keys": [], "require": ["ed25519"]}}, "keys"),
