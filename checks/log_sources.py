@@ -159,7 +159,8 @@ def _predict(name: str, logs: LogsFacts, case: LogCase, *, rotated: bool) -> tup
         return known.get(logs.audit.action, Outlook.STOPS), logs.audit.action, timedelta()
     rotation = next((rotation for rotation in logs.rotations if rotation.log == name), None)
     if rotation is None:
-        if logs.rotation_hidden or rotated or name.endswith("/audit/audit.log"):
+        # busybox's syslogd turns the mixed log over by itself, at 200 KB unless it is told otherwise.
+        if logs.rotation_hidden or rotated or name == MIXED or name.endswith("/audit/audit.log"):
             return Outlook.UNKNOWN, "not known", timedelta()
         return Outlook.ENOUGH, "not rotated", timedelta()
     step = max(rotation.every_days, 1) * DAY
@@ -187,7 +188,8 @@ def journal_source(logs: LogsFacts, case: LogCase) -> Iterable[Source]:
     if not journal.persistent:
         return
     limit = journal.max_retention_s
-    short = limit is not None and timedelta(seconds=limit) < case.keep
+    lost = journal.storage in ("volatile", "none")
+    short = lost or (limit is not None and timedelta(seconds=limit) < case.keep)
     plausible = journal.first_auth is not None and case.age(journal.first_auth) > -DAY
     yield Source(
         name="journal",
@@ -195,7 +197,11 @@ def journal_source(logs: LogsFacts, case: LogCase) -> Iterable[Source]:
         newest=journal.last,
         hidden=journal.hidden,
         outlook=Outlook.SHORT if short else Outlook.BY_SIZE,
-        configured="by size" if limit is None else f"{limit // 86_400} d at most",
+        configured=f"Storage={journal.storage}"
+        if lost
+        else "by size"
+        if limit is None
+        else f"{limit // 86_400} d at most",
         step=timedelta(),
         rotated=True,
         takes_log_ins=True,

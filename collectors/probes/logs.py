@@ -148,7 +148,7 @@ def _rotations(
     ]
     config = Config({part.name: part.lines for part in parts if part.state == "read"})
     hidden = Reason.DENIED if any(part.state == "denied" for part in parts) else None
-    if config.foreign_include:
+    if config.foreign_include or ("vendor", "yes") in _words("rotation", required(section, "rotation"), 2):
         hidden = hidden or Reason.NOT_COLLECTED
     found = (config.rotation(log) for log in sorted(series | set(WELL_KNOWN)))
     return tuple(rotation for rotation in found if rotation), hidden

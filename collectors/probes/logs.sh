@@ -300,6 +300,8 @@ lg_rotation() {
   if tk_have logrotate; then echo 'tool yes'; else echo 'tool no'; fi
   if [ -d /run/systemd/system ]; then echo 'systemd yes'; else echo 'systemd no'; fi
   if [ -x /etc/cron.daily/logrotate ]; then echo 'cron yes'; else echo 'cron no'; fi
+  # SUSE's own settings, which are merged in a way of its own.
+  if [ -e /usr/etc/logrotate.conf ] || [ -d /usr/etc/logrotate.d ]; then echo 'vendor yes'; fi
   lg_unit=/etc/systemd/system/logrotate.timer
   if [ -h "$lg_unit" ] && [ "$(readlink "$lg_unit")" = /dev/null ]; then
     echo 'timer masked'

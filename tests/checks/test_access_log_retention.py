@@ -230,6 +230,26 @@ def test_a_journal_that_deletes_by_time_is_questioned() -> None:
     assert of(judge(facts(journal=journal)), "auth").result is WARN
 
 
+def test_a_journal_that_is_no_longer_kept_is_questioned() -> None:
+    """What an earlier Storage=persistent left is not added to."""
+    journal = msgspec.structs.replace(KEPT_JOURNAL, first_auth=ago(400))
+    found = [
+        of(judge(facts(journal=msgspec.structs.replace(journal, storage=storage))), "auth")
+        for storage in ("auto", "persistent", "volatile", "none")
+    ]
+    assert [it.result for it in found] == [PASS, PASS, WARN, WARN]
+    assert "Storage=volatile" in found[2].summary.english()
+
+
+def test_a_mixed_log_that_nobody_is_known_to_turn_over_may_be_turned_over_by_its_daemon() -> None:
+    """Busybox's syslogd keeps one file of 200 KB beside the one it writes; a young host has not got there."""
+    mixed = file("messages", 10, 0, family="auth", first_auth=ago(10))
+    assert of(judge(facts(mixed), host_days=10), "auth").result is UNKNOWN
+    kept = facts(mixed, rotations=(rotation("messages", 60),))
+    assert of(judge(kept, host_days=10), "auth").result is PASS
+    assert of(judge(facts(file("auth.log", 10, 0)), host_days=10), "auth").result is PASS
+
+
 def test_a_leftover_log_does_not_stand_in_for_the_one_that_is_written() -> None:
     logs = facts(*weekly(3), file("secure", 500, 100))
     assert of(judge(logs), "auth").result is FAIL

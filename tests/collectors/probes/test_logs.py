@@ -162,6 +162,8 @@ def test_a_rotation_of_a_missing_logrotate_is_a_dead_letter() -> None:
     without = logs.parse(section(__etc__logrotate_conf=conf, rotation=b"tool no\n"))
     assert [rotation.log for rotation in with_tool.rotations] == ["/var/log/wtmp"]
     assert without.rotations == ()
+    vendor = logs.parse(section(__etc__logrotate_conf=conf, rotation=b"tool yes\nvendor yes\n"))
+    assert (with_tool.rotation_hidden, vendor.rotation_hidden) == (None, Reason.NOT_COLLECTED)
 
 
 def test_drop_ins_of_journald_override_in_the_order_of_their_names() -> None:
