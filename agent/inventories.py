@@ -1,13 +1,17 @@
 """Fetch declared inventories and put their hosts beside the declared ones."""
 
-import subprocess
+import time
 from pathlib import Path
 
 from msgspec import structs
 
+from collectors.evidence import Reason
+from collectors.process import Process
+from collectors.transport import HostError
 from config.ansible import InventoryProblems, read_inventory
 from config.errors import ConfigError
 from config.model import Config, Host, InventorySource, Privilege
+from reports.display import visible
 
 _COMMAND_S = 120
 MOST_BYTES = 64 << 20
@@ -45,7 +49,8 @@ def _hosts(source: InventorySource, folder: Path) -> tuple[Host, ...]:
     except InventoryProblems as err:
         more = len(err.lines) - _SHOWN
         lines = [*err.lines[:_SHOWN], *([f"and {more} more"] if more > 0 else [])]
-        message = "\n".join(f"{_name(source)}: {line}" for line in lines)
+        # Names of hosts and variables come from wherever the inventory comes from.
+        message = "\n".join(f"{_name(source)}: {visible(line)}" for line in lines)
         raise ConfigError(message, hint="nothing was contacted") from err
 
 
@@ -56,35 +61,37 @@ def _read(path: Path) -> bytes:
     except OSError as err:
         message = f"{path}: the inventory cannot be read: {err.strerror}"
         raise ConfigError(message, hint="Correct file under [[inventory]].") from err
-    return _bounded(raw, str(path))
+    if len(raw) > MOST_BYTES:
+        raise _too_much(str(path))
+    return raw
 
 
 def _run(command: tuple[str, ...], folder: Path) -> bytes:
+    by_hand = "Run the command of [[inventory]] by hand."
     try:
-        done = subprocess.run(  # noqa: S603 (the site's own configuration)
-            command,
-            cwd=folder,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=_COMMAND_S,
-            check=False,
+        # Bounded while it is read, and ended with all that it has started.
+        done = Process().run(
+            command, b"", cap_bytes=MOST_BYTES, deadline=time.monotonic() + _COMMAND_S, cwd=folder
         )
-    except (OSError, subprocess.TimeoutExpired) as err:
-        why = err.strerror if isinstance(err, OSError) else f"no answer within {_COMMAND_S} s"
-        message = f"{command[0]}: {why}"
-        raise ConfigError(message, hint="Run the command of [[inventory]] by hand.") from err
-    if done.returncode:
-        said = done.stderr.decode("utf-8", errors="replace").strip().splitlines()
-        message = f"{command[0]} ended with status {done.returncode}: {said[-1][:300] if said else ''}"
-        raise ConfigError(message, hint="Run the command of [[inventory]] by hand.")
-    return _bounded(done.stdout, command[0])
+    except HostError as err:
+        raise ConfigError(err.detail, hint=by_hand) from err
+    match done.why:
+        case Reason.DEADLINE:
+            message = f"{command[0]}: no answer within {_COMMAND_S} s"
+            raise ConfigError(message, hint=by_hand)
+        case Reason.TOO_MUCH_OUTPUT:
+            raise _too_much(command[0])
+    if done.exit != 0:
+        said = done.stderr.decode("utf-8", errors="replace").strip().rpartition("\n")[2]
+        how = "was killed" if done.exit is None else f"ended with status {done.exit}"
+        message = f"{command[0]} {how}: {visible(said, most=300)}"
+        raise ConfigError(message, hint=by_hand)
+    return done.stdout
 
 
-def _bounded(raw: bytes, name: str) -> bytes:
-    if len(raw) > MOST_BYTES:
-        message = f"{name}: an inventory of more than {MOST_BYTES >> 20} MiB"
-        raise ConfigError(message, hint="Take some of its groups only.")
-    return raw
+def _too_much(name: str) -> ConfigError:
+    message = f"{name}: an inventory of more than {MOST_BYTES >> 20} MiB"
+    return ConfigError(message, hint="Take some of its groups only.")
 
 
 def _name(source: InventorySource) -> str:

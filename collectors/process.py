@@ -8,6 +8,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from msgspec import Struct
 
@@ -60,6 +61,7 @@ class Process:
         cap_bytes: int,
         deadline: float,
         env: Mapping[str, str] | None = None,
+        cwd: Path = Path("/"),
     ) -> Ended:
         """Run it with `given` on its standard input; at most `cap_bytes` of its output are kept.
 
@@ -73,7 +75,7 @@ class Process:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 env=env,
-                cwd="/",
+                cwd=cwd,
                 start_new_session=True,
             )
         except OSError as err:

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from config.model import TARGET_ID, Host, InventorySource, TransportKind
+from config.shape import in_words
 
 _TAKEN = {
     "ansible_host": "address",
@@ -146,7 +147,9 @@ def _host(
     try:
         return msgspec.convert(fields, Host)
     except msgspec.ValidationError as err:
-        problems.append(f"{name}: {err}")
+        message, _, at = str(err).partition(" - at `$.")
+        field = at.rstrip("`")
+        problems.append(f"{name}: {field}: {in_words(message, fields.get(field))}")
         return None
 
 

@@ -96,10 +96,11 @@ def convert_problems(value: Any, wanted: Any) -> Iterator[tuple[Path, str, str]]
         if choices and isinstance(value, str):
             yield at, f"{quote(value)} is none of {', '.join(choices)}", did_you_mean(value, choices)
             return
-        yield at, _in_words(message, value), _list_hint(value, wanted)
+        yield at, in_words(message, value), _list_hint(value, wanted)
 
 
-def _in_words(message: str, value: Any) -> str:
+def in_words(message: str, value: Any) -> str:
+    """Say what msgspec says of a value, without regular expressions and names of types."""
     spelled = _PATTERN.fullmatch(message)
     if spelled:
         got = f", got {quote(value)}" if isinstance(value, str) else ""

@@ -1,8 +1,10 @@
 """Hosts of an imported inventory stand beside the declared ones, or nothing is contacted at all."""
 
 import json
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from agent.lastrun import chosen
@@ -72,6 +74,9 @@ def test_accounts_may_be_declared_for_hosts_that_only_the_inventory_has(tmp_path
         ('file = "missing.json"', "cannot be read"),
         ('command = ["/nonexistent/program"]', "No such file"),
         ('command = ["sh", "-c", "echo oops >&2; exit 4"]', "status 4: oops"),
+        ('command = ["sh", "-c", "kill -9 $$"]', "was killed"),
+        ('command = ["yes"]', "more than 64 MiB"),
+        ('command = ["sh", "-c", "exec 1>&2; yes"]', "more than 64 MiB"),
         ('command = ["echo", "hello"]', "no JSON"),
         ('command = ["true"]\nprivilege = "forced"', "forced command"),
     ],
@@ -98,3 +103,60 @@ def test_every_host_that_stands_against_it_is_named(tmp_path: Path) -> None:
 def test_nobody_failed_before_the_first_run(tmp_path: Path, printer: str) -> None:
     with pytest.raises(TenkenError, match="no host failed"):
         chosen(site(tmp_path / "a", printer), "@failed")
+
+
+def test_no_escape_sequence_of_an_inventory_reaches_the_terminal(tmp_path: Path) -> None:
+    hosts = {
+        "_meta": {"hostvars": {"a\x1b[2J": {}, "b": {"ansible_\u202ex": 1}, "c": {"ansible_host": "x;id"}}}
+    }
+    folder = tmp_path / "a"
+    folder.mkdir()
+    (folder / "i.json").write_text(json.dumps(hosts))
+    said = ['file = "i.json"', 'command = ["sh", "-c", "printf \'\\\\033[2J\' >&2; exit 1"]']
+    for inventory in said:
+        with pytest.raises(ConfigError) as caught:
+            site(folder, inventory)
+        assert all(char.isprintable() or char == "\n" for char in str(caught.value))
+    with pytest.raises(
+        ConfigError, match="c: address: expected a DNS name or an IP address, without user, port or brackets"
+    ):
+        site(folder, said[0])
+
+
+def test_a_program_that_hangs_is_ended_with_all_that_it_has_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agent.inventories._COMMAND_S", 1)
+    with pytest.raises(ConfigError, match="no answer within 1 s"):
+        site(tmp_path / "a", f'command = ["sh", "-c", "sleep 300 & echo $! > {tmp_path}/pid; wait"]')
+    pid = int((tmp_path / "pid").read_text())
+    until = time.monotonic() + 10
+    while is_running(pid):
+        assert time.monotonic() < until
+        time.sleep(0.05)
+
+
+def is_running(pid: int) -> bool:
+    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+
+
+def test_a_program_runs_in_the_folder_of_the_configuration(tmp_path: Path) -> None:
+    folder = tmp_path / "a"
+    folder.mkdir()
+    (folder / "i.json").write_text(json.dumps(HOSTS))
+    assert len(site(folder, 'command = ["cat", "i.json"]').config.host) == 2
+
+
+def test_a_limit_works_on_imported_groups_and_names(tmp_path: Path, printer: str) -> None:
+    found = site(tmp_path / "a", printer, '[[host]]\nname = "web-02"\ngroups = ["web"]\n')
+    for limit, names in (
+        ("@web", {"web-01", "web-02"}),
+        ("@web,!web-02", {"web-01"}),
+        ("web-*,@db", {"web-01", "web-02", "db-01"}),
+        ("!@db", {"web-01", "web-02"}),
+    ):
+        assert {host.name for host in chosen(found, limit)} == names
+    # Ansible's own spelling is refused by name, not guessed at.
+    for limit in ("web:db", "web:!web-02", "web:&db", "all", "~web"):
+        with pytest.raises(ConfigError, match="names no host"):
+            chosen(found, limit)
