@@ -76,6 +76,8 @@ def compare(lab: Lab, count: int, rounds: int, peers: bool) -> str:  # noqa: FBT
         versions += [f"{package} {version}" for package, version in installed.items()]
         labels |= {name: peer.label for name, peer in PEERS.items()}
         sizes |= {name: min(peer.most, count) for name, peer in PEERS.items()}
+    for client in sizes:
+        lab.run(client, lab.addresses(1), 1)  # so that compiled code and files are where they will be
     runs: dict[str, list[dict[str, Any]]] = {client: [] for client in sizes}
     for number in range(rounds):
         for client, size in sizes.items():

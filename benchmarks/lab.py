@@ -1,6 +1,7 @@
 """Real OpenSSH servers on loopback addresses, and ports that are dead or silent."""
 
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from benchmarks.peers import CACHE
 from tests.collectors.sshd import USER, Sshd, public
 
 SERVERS = 4
@@ -52,7 +54,9 @@ class Lab:
             known_hosts.write_text("".join(f"[{host}]:{port} {self._pin(port)}\n" for host, port in hosts))
             given = {"client": client, "key": str(self._key), "user": USER, "hosts": hosts}
             order.write_text(json.dumps({**given, "known_hosts": str(known_hosts), "folder": name}))
-            done = subprocess.run([sys.executable, CLIENT, order], capture_output=True, check=False)
+            done = subprocess.run(
+                [sys.executable, CLIENT, order], capture_output=True, check=False, env=compiled()
+            )
         if done.returncode != 0:
             message = f"{client}: {(done.stdout + done.stderr).decode(errors='replace')[-4_000:]}"
             raise RuntimeError(message)
@@ -66,6 +70,13 @@ class Lab:
         """Return the host key behind a port; a dead one has none, which nobody will see."""
         server = next((each for each in self._servers if each.port == port), self._servers[0])
         return public(next(iter(server.host_keys.values())))
+
+
+def compiled() -> dict[str, str]:
+    """Return an environment in which Python keeps what it compiled, as it does for users."""
+    wanted = {**os.environ, "PYTHONPYCACHEPREFIX": str(CACHE / "compiled")}
+    wanted.pop("PYTHONDONTWRITEBYTECODE", None)
+    return wanted
 
 
 def silent(stack: ExitStack) -> int:

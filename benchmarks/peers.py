@@ -13,7 +13,8 @@ from typing import Any
 from benchmarks.clients import QUESTIONS, SCRIPT, WORKERS, ssh_options
 
 Order = dict[str, Any]
-_CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tenken-bench"
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tenken-bench"
+"""environments and compiled code; may be removed"""
 _LENGTH = 404
 _RIGHT = "int(answer) == number and len(answer) == 404"
 
@@ -35,7 +36,7 @@ class Peer:
     @property
     def bin(self) -> Path:
         """Where its commands are."""
-        return _CACHE / self.package / "bin"
+        return CACHE / self.package / "bin"
 
     def install(self) -> str:
         """Make the environment unless it is there; returns the version."""
