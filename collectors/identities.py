@@ -6,8 +6,7 @@ import threading
 from pathlib import Path
 from typing import Any, TypeAlias
 
-import paramiko
-
+from collectors.ssh_library import paramiko
 from config.errors import ConfigError
 
 Identity: TypeAlias = Any

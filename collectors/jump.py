@@ -8,11 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any
 
-import paramiko
-
 from collectors.dialer import Done
 from collectors.evidence import Reason, printable
 from collectors.road import Road
+from collectors.ssh_library import paramiko
 from collectors.ssh_session import FAILURES, Login, open_session
 from collectors.transport import HostError
 from collectors.wire import BrokenError, Wire, WireEnd

@@ -5,10 +5,9 @@ import time
 from collections.abc import Callable
 from datetime import datetime
 
-import paramiko
-
 from collectors.known_hosts import KEY_TYPES, OfferedKey
 from collectors.road import Road
+from collectors.ssh_library import paramiko
 from collectors.ssh_session import Login, end, handshake, offered, open_session
 from collectors.ssh_talk import Talk
 from collectors.transport import STDERR_DRAINED, Answer, HostError

@@ -10,10 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-import paramiko
 from msgspec import Struct
-from paramiko.packet import Packetizer
-from paramiko.ssh_exception import PartialAuthentication
 
 from collectors.dialer import no_banner, spelt
 from collectors.evidence import HostKey, Reason, printable
@@ -31,6 +28,7 @@ from collectors.known_hosts import (
     fingerprint,
     rsa_bits,
 )
+from collectors.ssh_library import paramiko
 from collectors.transport import HostError
 from collectors.wire import Wire, WireEnd
 
@@ -54,6 +52,8 @@ _CIPHERS = (
     "aes192-ctr",
     "aes256-ctr",
 )
+_IGNORE, _DEBUG = 2, 4
+"""messages that mean nothing, and that to ignore is allowed: RFC 4253 section 11"""
 _OPEN_CONFIRMATION, _CLOSE = 91, 97
 _OF_CHANNELS = range(93, 101)
 """from SSH_MSG_CHANNEL_WINDOW_ADJUST to SSH_MSG_CHANNEL_FAILURE: RFC 4254 section 9"""
@@ -82,7 +82,7 @@ class Login(Struct, frozen=True, kw_only=True, eq=False):
         return (self.alias, DEFAULT_PORT) if self.alias else (spelt(self.address), self.port)
 
 
-class _Packets(Packetizer):  # type: ignore[misc]  # paramiko has no types
+class _Packets(paramiko.packet.Packetizer):  # type: ignore[misc]  # paramiko has no types
     """The library's packets, of which none is sent to a channel that we have closed.
 
     The library checks that a channel is open and sends later, when another thread, its own perhaps, may have
@@ -111,6 +111,9 @@ class _Packets(Packetizer):  # type: ignore[misc]  # paramiko has no types
     def read_message(self) -> tuple[int, Any]:
         """Read a packet; a server gives the number of a closed channel to a new one."""
         kind, packet = super().read_message()
+        if kind == _DEBUG:
+            # The library would spell it out letter by letter for its log; both are refused before the keys.
+            return _IGNORE, packet
         if kind == _OPEN_CONFIRMATION and self._closed:
             with self._order:
                 self._closed.discard(packet.asbytes()[4:8])
@@ -255,7 +258,7 @@ def _log_in(session: Any, wire: Wire, login: Login, host_key: HostKey) -> None:
             return
         said = session.get_exception()
         match said:
-            case PartialAuthentication():
+            case paramiko.ssh_exception.PartialAuthentication():
                 detail = f"the key is accepted, but the server wants more: {_names(said.allowed_types)}"
                 break
             case paramiko.BadAuthenticationType():
