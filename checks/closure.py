@@ -116,7 +116,7 @@ def _deaf(view: View) -> Closure | None:
         return _unknown(view.pam.reason, view.pam.detail or "stacks of PAM")
     sshd = view.sshd.value if isinstance(view.sshd, Known) else None
     # An sshd that is known not to ask PAM reads the date itself.
-    asked = ("login", "su") if sshd and not sshd.own_file and not sshd.use_pam else ("sshd", "login", "su")
+    asked = ("login",) if sshd and not sshd.own_file and not sshd.use_pam else ("sshd", "login")
     for service in asked:
         refuses = view.pam.value.refuses_expired.get(service)
         if refuses is None:

@@ -175,7 +175,7 @@ def pam(*, refuses_expired: dict[str, bool] | None = None, **more: Any) -> PamFa
     return PamFacts(
         installed=True,
         services=(service, structs.replace(service, name="login", auth=asked)),
-        refuses_expired=refuses_expired or dict.fromkeys(("sshd", "login", "su"), True),
+        refuses_expired=refuses_expired or dict.fromkeys(("sshd", "login"), True),
     )
 
 

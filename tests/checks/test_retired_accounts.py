@@ -672,14 +672,14 @@ def test_leavers_of_the_time_before_the_promise_are_not_timed() -> None:
     ("given", "result"),
     [
         ({}, Result.PASS),
-        ({"pam": pam(refuses_expired={"sshd": False, "login": True, "su": True})}, Result.UNKNOWN),
-        ({"pam": pam(refuses_expired={"sshd": True, "login": False, "su": True})}, Result.UNKNOWN),
-        ({"pam": pam(refuses_expired={"login": True, "su": True})}, Result.UNKNOWN),
+        ({"pam": pam(refuses_expired={"sshd": False, "login": True})}, Result.UNKNOWN),
+        ({"pam": pam(refuses_expired={"sshd": True, "login": False})}, Result.UNKNOWN),
+        ({"pam": pam(refuses_expired={"login": True})}, Result.UNKNOWN),
         ({"pam": unknown(Reason.UNSUPPORTED)}, Result.UNKNOWN),
         # without PAM sshd reads the date itself
         (
             {
-                "pam": pam(refuses_expired={"sshd": False, "login": True, "su": True}),
+                "pam": pam(refuses_expired={"sshd": False, "login": True}),
                 "sshd": sshd(use_pam=False),
             },
             Result.PASS,

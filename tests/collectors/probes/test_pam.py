@@ -188,12 +188,28 @@ def test_who_is_expired_is_refused_by_stacks_in_which_pam_unix_has_the_word(
     stack: str, *, refuses: bool
 ) -> None:
     files = {"sshd": stack, "other": _DEBIAN}
-    assert parse(_section(_UNIX, **files)).refuses_expired == {"sshd": refuses, "login": True, "su": True}
+    assert parse(_section(_UNIX, **files)).refuses_expired == {"sshd": refuses, "login": True}
+
+
+_RHEL = "account required pam_unix\n" + _LATE
+_RHEL_SU = "auth sufficient pam_rootok\naccount sufficient pam_succeed_if uid ? 0 use_uid quiet\naccount include system-auth\n"
+
+
+def test_the_stacks_of_rhel_refuse_who_is_expired_whatever_that_of_su_lets_root_do() -> None:
+    files = {
+        "sshd": "account required pam_sepermit\naccount required pam_nologin\naccount include password-auth\n",
+        "login": "account required pam_nologin\naccount include system-auth\n",
+        "su": _RHEL_SU,
+        "other": "account required pam_deny\n",
+        "password-auth": _RHEL,
+        "system-auth": _RHEL,
+    }
+    assert parse(_section(_UNIX, **files)).refuses_expired == {"sshd": True, "login": True}
 
 
 def test_a_stack_that_cannot_be_followed_refuses_nobody_for_certain() -> None:
     found = parse(_section(_UNIX, sshd="@include gone\n", other=_DEBIAN))
-    assert found.refuses_expired == {"login": True, "su": True}
+    assert found.refuses_expired == {"login": True}
 
 
 def test_every_shell_gives_the_same_rules_without_comments_and_secrets() -> None:
