@@ -10,7 +10,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-units test-lab breaking check fmt docs dev lock package clean apt-packages bench
+.PHONY: help run test test-units test-lab breaking tamper check fmt docs dev lock package clean apt-packages bench
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -69,6 +69,9 @@ test-lab: $(VENV)/.test ## real hosts in namespaces (root)
 
 breaking: $(VENV)/.test ## break each acceptance criterion in a copy and see its test fail (root)
 	@$(BIN)/python -m tests.breaking
+
+tamper: $(VENV)/.test ## alter a sealed bundle in every way: nothing may verify (half an hour)
+	@$(BIN)/python -m tests.tamper
 
 # --- daily habits ------------------------------------------------------------
 
