@@ -62,6 +62,24 @@ def check(raw: bytes, data: bytes, tsa: Tsa, *, nonce: int | None = None) -> dat
     `nonce` is what was asked with, when the answer has just come. Raises FormatError for bytes that are no
     token over `data`, UntrustedTokenError for one that the trust file gives no weight.
     """
+    answer = read(raw, data)
+    info = answer.tst_info
+    if nonce is not None and info.nonce != nonce:
+        message = "a time-stamp token for another question"
+        raise FormatError(message)
+    time = info.gen_time.astimezone(UTC)
+    _trusted(answer, data, tsa)
+    if tsa.policies and info.policy.dotted_string not in tsa.policies:
+        message = (
+            f"{tsa.name} stamped under policy {info.policy.dotted_string}, which the trust file does not name"
+        )
+        raise UntrustedTokenError(message)
+    _in_force(time, tsa)
+    return time
+
+
+def read(raw: bytes, data: bytes) -> rfc3161_client.TimeStampResponse:
+    """Return a token over `data`, whoever made it; raises FormatError for anything else."""
     if len(raw) > MOST_BYTES:
         message = "too large for a time-stamp token"
         raise FormatError(message)
@@ -77,18 +95,7 @@ def check(raw: bytes, data: bytes, tsa: Tsa, *, nonce: int | None = None) -> dat
     if (signed.version, len(signers), [it.version for it in signers]) != (3, 1, [1]) or not _fits(raw):
         message = "a time-stamp token in another form than RFC 3161's"
         raise FormatError(message)
-    if nonce is not None and info.nonce != nonce:
-        message = "a time-stamp token for another question"
-        raise FormatError(message)
-    time = info.gen_time.astimezone(UTC)
-    _trusted(answer, data, tsa)
-    if tsa.policies and info.policy.dotted_string not in tsa.policies:
-        message = (
-            f"{tsa.name} stamped under policy {info.policy.dotted_string}, which the trust file does not name"
-        )
-        raise UntrustedTokenError(message)
-    _in_force(time, tsa)
-    return time
+    return answer
 
 
 def signer(raw: bytes) -> tuple[str, str]:

@@ -77,6 +77,19 @@ def test_who_does_not_name_the_authority_learns_that_nobody_says_when(
     assert "not named: tsa1" in _step(found, 4)
 
 
+def test_nothing_but_a_token_over_this_log_may_bear_a_strangers_name(
+    tmp_path: Path, sealed: SealedRun, trusted: Path, lab: Authority
+) -> None:
+    """Found by `make tamper`: tokens are sealed by nobody but their own makers."""
+    files = unpack(sealed.bundle)
+    for number, wrong in enumerate((b"{}", files["plan.tsa1.tsr"], files["checkpoint.tsa1.tsr"] + b"x")):
+        bundle = repack(tmp_path, {**files, "checkpoint.tsa9.tsr": wrong}, f"{number}.zip")
+        found = verify_bundle(bundle, trust_path=_trust(trusted, lab.trusted()))
+        assert (found.verdict, _step(found, 4)[:5]) == (Verdict.ALTERED, "tsa9:")
+    bundle = repack(tmp_path, {**files, "checkpoint.tsa9.tsr": files["checkpoint.tsa1.tsr"]}, "good.zip")
+    assert verify_bundle(bundle, trust_path=_trust(trusted, lab.trusted())).verdict is Verdict.VERIFIED
+
+
 def test_an_authority_of_ones_own_makes_a_bundle_untrusted(
     tmp_path: Path, sealed: SealedRun, trusted: Path, lab: Authority
 ) -> None:
