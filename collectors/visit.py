@@ -157,7 +157,11 @@ def _outcome(
         return Status.COLLECTED, None, ""
     reason = answer.ended or Reason.PROBE_CUT
     names = f": {', '.join(missing)}" if missing else ""
-    return Status.PARTIAL, reason, f"the answer is not whole{names}"
+    return Status.PARTIAL, reason, f"{_why(answer)}the answer is not whole{names}"
+
+
+def _why(answer: Answer) -> str:
+    return "the connection to the jump host broke: " if answer.ended is Reason.ROUTE else ""
 
 
 def _no_hello(answer: Answer, privilege: Privilege) -> tuple[Status, Reason | None, str]:
@@ -165,7 +169,7 @@ def _no_hello(answer: Answer, privilege: Privilege) -> tuple[Status, Reason | No
     ending = "no exit status came" if answer.exit is None else f"exit status {answer.exit}"
     words = f", it said {said!r}" if said else ", it said nothing"
     if answer.ended is not None:
-        return Status.UNREACHABLE, answer.ended, f"the probe did not begin{words}"
+        return Status.UNREACHABLE, answer.ended, f"{_why(answer)}the probe did not begin{words}"
     if privilege in installed.COMMANDS:
         return _no_copy(answer, f"({ending}){words}")
     if privilege is Privilege.SUDO and b"sudo" in answer.stderr:
