@@ -149,13 +149,13 @@ class _Passage:
             raise
         return count
 
-    def shutdown(self, how: int) -> None:
-        """Do nothing: closing wakes up who waits."""
-
-    def close(self) -> None:
-        """Tell the jump host, if it still listens."""
+    def shutdown(self, _how: int) -> None:
+        """Tell the jump host, if it still listens; who waits wakes up."""
         with contextlib.suppress(*FAILURES):
             self._channel.close()
+
+    def close(self) -> None:
+        """Do nothing more: there is no descriptor."""
 
 
 class Through:

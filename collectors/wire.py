@@ -59,10 +59,10 @@ class Connection(Protocol):
         ...
 
     def shutdown(self, how: int, /) -> None:
-        """Wake up whoever waits in `recv`."""
+        """End it, and wake up whoever waits in `recv` or `send`."""
 
     def close(self) -> None:
-        """Give it up."""
+        """Give it up; called once nobody is in `recv` or `send`."""
 
 
 class Wire:
@@ -92,6 +92,8 @@ class Wire:
         self._lock = threading.Lock()
         self._closed = False
         """read by paramiko when it stops"""
+        self._users = 0
+        """threads that are in a call of the socket; the last one of a closed wire gives it up"""
         self.ended: WireEnd | None = None
         """the first thing that ended it"""
         self.greeted = False
@@ -112,8 +114,12 @@ class Wire:
         left = self.deadline - time.monotonic()
         try:
             if left > 0:
-                self._socket.settimeout(left)
-                return self._socket.send(data)
+                self._enter()
+                try:
+                    self._socket.settimeout(left)
+                    return self._socket.send(data)
+                finally:
+                    self._leave()
         except TimeoutError:
             pass
         except BrokenError:
@@ -140,11 +146,29 @@ class Wire:
         self.close()
 
     def close(self) -> None:
-        """Close it; a thread that waits in `recv` wakes up."""
-        self._closed = True
-        # close() alone does not wake a thread that waits in recv().
+        """Close it; a thread that waits in `recv` wakes up, and gives the socket up itself."""
+        with self._lock:
+            self._closed = True
+            self._users += 1
         with contextlib.suppress(OSError, EOFError):
             self._socket.shutdown(socket.SHUT_RDWR)
+        self._leave()
+
+    def _enter(self) -> None:
+        """Hold the socket: closed meanwhile, its number could be another host's before we wait on it."""
+        with self._lock:
+            if self._closed:
+                raise EOFError
+            self._users += 1
+
+    def _leave(self) -> None:
+        with self._lock:
+            self._users -= 1
+            last = not self._users
+        if last and self._closed:
+            self._release()
+
+    def _release(self) -> None:
         self._socket.close()
         with self._lock:
             on_close, self._on_close = self._on_close, None
@@ -154,6 +178,7 @@ class Wire:
     def _receive(self) -> bytes:
         while True:
             until = self.deadline if self.greeted else min(self.deadline, self._greet_by)
+            self._enter()
             try:
                 self._socket.settimeout(max(until - time.monotonic(), _LEAST_S))
                 data = self._socket.recv(PIECE)
@@ -169,6 +194,8 @@ class Wire:
             except OSError:
                 self.end(WireEnd.CLOSED)
                 raise
+            finally:
+                self._leave()
             break
         if time.monotonic() >= self.deadline:
             # A host that always has a byte more never lets recv() time out.

@@ -1,5 +1,6 @@
 """A connection ends by itself, whatever the other side sends."""
 
+import contextlib
 import socket
 import threading
 import time
@@ -95,3 +96,70 @@ def test_sending_to_one_who_does_not_read_ends_at_the_deadline(
     with pytest.raises(EOFError):
         all(iter(lambda: wire.send(b"x" * 65_536), 0))
     assert wire.ended is WireEnd.DEADLINE
+
+
+class _Numbered:
+    """A socket whose descriptor is watched: nobody may be in it when it is given up."""
+
+    def __init__(self, inner: socket.socket) -> None:
+        self._inner = inner
+        self.inside = 0
+        self.given_up_while_used: list[int] = []
+        self.given_up = threading.Event()
+
+    def settimeout(self, timeout_s: float) -> None:
+        self._inner.settimeout(timeout_s)
+
+    def recv(self, size: int) -> bytes:
+        self.inside += 1
+        try:
+            return self._inner.recv(size)
+        finally:
+            time.sleep(0.2)
+            self.inside -= 1
+
+    def send(self, data: bytes) -> int:
+        return self._inner.send(data)
+
+    def shutdown(self, how: int) -> None:
+        self._inner.shutdown(how)
+
+    def close(self) -> None:
+        self.given_up_while_used.append(self.inside)
+        self.given_up.set()
+        self._inner.close()
+
+
+def test_a_socket_is_given_up_by_the_last_who_uses_it(pair: tuple[socket.socket, socket.socket]) -> None:
+    """A number that is free again belongs to the next host: who begins to wait then would wait on that."""
+    watched = _Numbered(pair[0])
+    start = time.monotonic()
+    wire = Wire(watched, greet_by=start + 20, deadline=start + 20)
+    ended = threading.Event()
+
+    def wait() -> None:
+        with contextlib.suppress(EOFError, OSError):
+            wire.recv(1)
+        ended.set()
+
+    threading.Thread(target=wait, daemon=True).start()
+    while not watched.inside:
+        time.sleep(0.01)
+    wire.close()
+    assert watched.given_up.wait(10)
+    assert ended.wait(10)
+    assert watched.given_up_while_used == [0]
+    with pytest.raises(EOFError):
+        wire.recv(1)
+    with pytest.raises(EOFError):
+        wire.send(b"x")
+    wire.close()
+
+
+def test_closing_twice_gives_up_once_and_says_so_once(pair: tuple[socket.socket, socket.socket]) -> None:
+    said: list[int] = []
+    start = time.monotonic()
+    wire = Wire(pair[0], greet_by=start + 20, deadline=start + 20, on_close=lambda: said.append(1))
+    wire.close()
+    wire.end(WireEnd.STOPPED)
+    assert said == [1]
