@@ -143,7 +143,7 @@ class _Passage:
         """Write, or raise BrokenError."""
         try:
             count: int = self._channel.send(data)
-        except OSError as err:
+        except FAILURES as err:
             if self._carrier.ended:
                 raise BrokenError from err
             raise

@@ -125,6 +125,11 @@ class Wire:
         except BrokenError:
             self.end(WireEnd.BROKEN)
             raise
+        except OSError:
+            # Not closed: what came before may still be read.
+            with self._lock:
+                self.ended = self.ended or WireEnd.CLOSED
+            raise
         self.end(WireEnd.DEADLINE)
         raise EOFError
 

@@ -53,6 +53,17 @@ class SshSite(LabSite):
         """Every result that a host got in the newest run."""
         return {each.result for each in self.findings if each.target == target}
 
+    def is_unknown(self, target: str) -> bool:
+        """Whether a host that did not answer to the end has the right results.
+
+        What rests on whole sections may be judged; nothing is judged where none came, and the last
+        section (programs to restart) is never known.
+        """
+        if self.evidence(target)["status"] != "partial":
+            return self.results(target) == {Result.UNKNOWN}
+        last = [each for each in self.findings if (each.target, each.subject.kind) == (target, "restart")]
+        return Result.UNKNOWN in self.results(target) and all(each.result is Result.UNKNOWN for each in last)
+
     def run_here(self) -> None:
         """Make a run in this process, as the daemon does one after another."""
         inspect(open_site(self.folder / "tenken.toml"), Request(), now=now, progress=Silent())

@@ -198,15 +198,18 @@ def test_a_packet_that_comes_too_late_for_its_channel_ends_nobody_elses(bastion:
     assert accepted(bastion) - before == 1
 
 
-@pytest.mark.parametrize("how", ["reads", "writes"])
+@pytest.mark.parametrize("how", ["reads", "writes", "writes before it is known"])
 def test_the_end_of_the_jump_host_is_not_taken_for_that_of_the_host_behind(
     bastion: Sshd, target: Sshd, how: str
 ) -> None:
     with closing(jump_through(bastion)) as jump:
         wire = jump.reach(HOST, target.port, time.monotonic() + 20)
         assert wire.recv(4) == b"SSH-"
-        jump._session.sock._socket.shutdown(socket.SHUT_RDWR)
-        settle_until(lambda: not jump._session.is_active())
+        if how == "writes before it is known":
+            jump._session.sock._socket.shutdown(socket.SHUT_WR)
+        else:
+            jump._session.sock._socket.shutdown(socket.SHUT_RDWR)
+            settle_until(lambda: not jump._session.is_active())
         with pytest.raises(EOFError):
             read_to_the_end(wire) if how == "reads" else wire.send(b"SSH-2.0-x")
         assert wire.ended is WireEnd.BROKEN
