@@ -189,6 +189,19 @@ def test_an_altered_review_is_altered_and_a_withheld_one_is_not_checked(site: Si
     assert site.verify(site.runs[1]).verdict is Verdict.VERIFIED
 
 
+def test_another_decision_that_was_really_signed_cannot_take_the_place_of_the_recorded_one(
+    site: Site, tmp_path: Path
+) -> None:
+    raw = site.review(site.runs[1])
+    site.take(raw)
+    other = site.review(site.runs[1], decision="returned")
+    for path in _attachments(site):
+        is_document = path.read_bytes() == raw
+        path.write_bytes(other if is_document else sign(tmp_path / "officer", other))
+    found = site.verify(site.runs[1])
+    assert (found.verdict, "was altered" in found.steps[15].detail) == (Verdict.ALTERED, True)
+
+
 def test_a_rewritten_history_is_a_fork_to_whoever_reviewed(site: Site, tmp_path: Path) -> None:
     """Every review is a human witness: it holds the checkpoint that was seen."""
     site.take(site.review(site.runs[0]))
